@@ -1,0 +1,205 @@
+"""The client half of one connection: what is owed, what is left over, whether it is broken.
+
+All state of a conversation is here, and this is the one invariant: a connection is *idle*
+exactly when every command sent has been answered and no byte is left over.  Nothing else decides
+whether it may be used again; whoever was interrupted between sending and receiving, however
+brutally, leaves a connection that is not idle.
+
+Knows no sockets, and no command in particular.
+"""
+
+from __future__ import annotations
+
+from ._buffer import ReceiveBuffer
+from ._command import MAX_ITEMS, MAX_LINE, MAX_VALUE
+from ._errors import (
+    InvalidArgument,
+    ItemTooLarge,
+    LocalProtocolError,
+    ProtocolDesync,
+    RemoteProtocolError,
+)
+from ._fifo import Fifo
+from ._read_replies import Limits
+from ._replies import CLOSED, NEED_DATA, ErrorReply
+from ._tokens import checked_int
+from .classic import Quit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ._command import Command
+    from ._replies import Closed, NeedData, NoReply, Reply
+
+__all__ = ["ClientConnection"]
+
+
+class ClientConnection:
+    """The client half of one connection.
+
+    ::
+
+        conn = ClientConnection()
+        sock.sendall(conn.send(command))
+        while (reply := conn.next_event()) is NEED_DATA:
+            conn.receive_data(sock.recv(65536))
+        result = command.result(reply)
+
+    Any number of commands may be sent before the first reply is read.  Every command has one
+    event, in the order of sending: its reply; or NO_REPLY, for a noreply command at once, for a
+    quiet one when a later reply shows that none came.
+
+    Two ways lead through the same state.  The event interface is the one above.  The *direct
+    door* is for who sends one command and has its reply whole, as nearly always: set `owed` to 1,
+    write, read, decode (`Command.decode`), set `owed` to 0.  If the reply is not whole yet,
+    `resume` turns to the events.  Whatever happens in between leaves `owed` at 1.
+
+    Args:
+        protocol: ``"text"``: classic and meta commands, mixed as you like.
+        max_line: the longest reply line that is accepted, in bytes.
+        max_value: the largest value that is accepted, either way, in bytes.
+        max_items: the most lines of statistics that are accepted in one reply.
+
+    Attributes:
+        owed: how many commands were sent and have had no event yet.
+    """
+
+    __slots__ = (
+        "_barrier_due",
+        "_broken",
+        "_buffer",
+        "_ended",
+        "_fifo",
+        "_limits",
+        "_noreply_due",
+        "_quit",
+        "owed",
+    )
+
+    def __init__(
+        self,
+        protocol: Literal["text"] = "text",
+        *,
+        max_line: int = MAX_LINE,
+        max_value: int = MAX_VALUE,
+        max_items: int = MAX_ITEMS,
+    ) -> None:
+        if protocol != "text":
+            raise InvalidArgument(f"protocol must be 'text', not {protocol!r}")
+        self._limits = Limits(
+            checked_int("max_line", max_line, 64, 1 << 31),
+            checked_int("max_value", max_value, 0, 1 << 31),
+            checked_int("max_items", max_items, 1, 1 << 31),
+        )
+        self._buffer = ReceiveBuffer(self._limits.max_line)
+        self._fifo = Fifo()
+        self.owed = 0
+        # Silence was asked for, so something may be outstanding until a barrier is answered.
+        self._barrier_due = False
+        self._noreply_due = False
+        self._ended = False  # the peer has closed its side
+        self._quit = False
+        self._broken: RemoteProtocolError | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection may be used again, by anybody, for anything."""
+        return not (
+            self.owed
+            or self._barrier_due
+            or self._buffer
+            or self._ended
+            or self._quit
+            or self._broken is not None
+        )
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the peer has said what it must not. There is no way back: close."""
+        return self._broken is not None
+
+    def send(self, command: Command[object]) -> bytes:
+        """The bytes to write. From here on an event is owed, whether or not you write them.
+
+        Raises:
+            ItemTooLarge: the value is longer than `max_value`.
+            LocalProtocolError: the connection is broken or closed.
+
+        After either nothing has changed.
+        """
+        if self._broken is not None:
+            raise LocalProtocolError(f"the connection is broken: {self._broken}")
+        if self._ended or self._quit:
+            raise LocalProtocolError("the connection is closed")
+        size = command.value_size
+        if size > self._limits.max_value:
+            raise ItemTooLarge(f"a value of {size} bytes; {self._limits.max_value} are allowed")
+        data = command.encode()
+        self._fifo.commands.append(command)
+        self.owed += 1
+        if isinstance(command, Quit):
+            self._quit = True
+        elif command.noreply:
+            self._barrier_due = self._noreply_due = True
+        elif command.quiet:
+            self._barrier_due = True
+        return data
+
+    def resume(self, command: Command[object], received: bytes) -> None:
+        """From the direct door to the events: go on with a reply that is not whole yet.
+
+        `owed` is 1, for *command*, and *received* is all that has come for it.
+        """
+        self._fifo.commands.append(command)
+        self.receive_data(received)
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take what the peer has sent; ``b""`` says that it has closed its side. Never raises."""
+        if not data:
+            self._ended = True
+        elif self._broken is None:
+            self._buffer.feed(data)
+
+    def next_event(self) -> Reply | NoReply | NeedData | Closed:
+        """The event of the oldest command owed.
+
+        Returns:
+            Its reply, or NO_REPLY; NEED_DATA if it is not here yet, or nothing is owed; CLOSED if
+            the peer has closed and nothing is owed.
+
+        Raises:
+            RemoteProtocolError: the peer has broken the protocol, or closed while a reply was
+                owed. From then on every call raises this.
+        """
+        if self._broken is not None:
+            raise type(self._broken)(*self._broken.args)
+        try:
+            return self._next_event()
+        except RemoteProtocolError as error:
+            self._broken = error
+            raise
+
+    def _next_event(self) -> Reply | NoReply | NeedData | Closed:
+        if not self.owed:
+            if self._buffer:
+                raise ProtocolDesync(f"{len(self._buffer)} bytes that nobody asked for")
+            return CLOSED if self._ended else NEED_DATA
+        command = self._fifo.commands[0]
+        reply = self._fifo.next_reply(self._buffer, self._limits)
+        if reply is NEED_DATA:
+            if self._ended:
+                raise RemoteProtocolError(
+                    f"the peer closed with {self.owed} replies owed"
+                    f" and {len(self._buffer)} bytes of the next one here"
+                )
+            return NEED_DATA
+        if isinstance(reply, ErrorReply):
+            if self._noreply_due:
+                raise ProtocolDesync(f"{reply!r} may answer a noreply command before it")
+        elif command.is_barrier:
+            later = self._fifo.commands
+            self._noreply_due = any(c.noreply for c in later)
+            self._barrier_due = self._noreply_due or any(c.quiet for c in later)
+        self.owed -= 1
+        return reply

@@ -1,0 +1,101 @@
+"""What may stand in a request line: keys, numbers, words.
+
+Every token that a caller supplies passes through here before a byte is made.  This is what
+keeps a key from being two keys, or a command: servers check little more than the length
+(protocol.txt, "Keys"), so it is the client's job.
+"""
+
+from __future__ import annotations
+
+from ._errors import InvalidArgument, InvalidKey
+
+__all__ = [
+    "MAX_KEY",
+    "checked_key",
+]
+
+MAX_KEY = 250
+"""The longest key in bytes, prefix and encoding included."""
+
+# Control characters, the space and DEL: what would end a token or a line, or hide in a log.
+FORBIDDEN = bytes(range(0x21)) + b"\x7f"
+
+U32 = (1 << 32) - 1
+U64 = (1 << 64) - 1
+I32 = (1 << 31) - 1
+
+
+def checked_key(key: str | bytes) -> bytes:
+    """The key as it goes over the wire, str encoded as UTF-8.
+
+    Raises:
+        InvalidKey: it is empty, longer than 250 bytes, or holds a control character, a space
+            or DEL (0x00-0x20, 0x7f).
+        TypeError: it is neither str nor bytes.
+    """
+    if isinstance(key, str):
+        try:
+            wire = key.encode()
+        except UnicodeEncodeError:
+            raise InvalidKey(f"key cannot be encoded as UTF-8: {key!r}") from None
+    elif isinstance(key, bytes):
+        # A subclass of bytes would end up in our own comparisons and caches: take its base.
+        wire = key if type(key) is bytes else bytes(key)
+    else:
+        raise TypeError(f"key must be str or bytes, not {type(key).__name__}")
+    if 0 < len(wire) <= MAX_KEY and wire.translate(None, FORBIDDEN) == wire:
+        return wire
+    if not wire:
+        raise InvalidKey("key is empty")
+    if len(wire) > MAX_KEY:
+        raise InvalidKey(f"key is {len(wire)} bytes long, {MAX_KEY} are allowed: {wire[:40]!r}...")
+    raise InvalidKey(f"key holds a blank or a control character: {wire!r}")
+
+
+def checked_int(name: str, value: int, low: int, high: int) -> int:
+    """*value*, if it is a whole number from *low* to *high*."""
+    if type(value) is not int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+        value = int(value)
+    if not low <= value <= high:
+        raise InvalidArgument(f"{name} must be from {low} to {high}, not {_shown(value)}")
+    return value
+
+
+def checked_bool(name: str, value: bool) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+    return value
+
+
+def checked_value(value: bytes) -> bytes:
+    """The bytes of a value. Any buffer will do; what is not bytes already is copied."""
+    if type(value) is bytes:
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"value must be bytes, not {type(value).__name__}")
+
+
+def checked_words(name: str, text: str | bytes) -> bytes:
+    """One or more words with single blanks between them, as ``stats`` takes them."""
+    if isinstance(text, str):
+        wire = text.encode()
+    elif isinstance(text, bytes):
+        wire = bytes(text)
+    else:
+        raise TypeError(f"{name} must be str or bytes, not {type(text).__name__}")
+    words = wire.split(b" ")
+    if (
+        len(wire) > MAX_KEY
+        or not all(words)
+        or any(w.translate(None, FORBIDDEN) != w for w in words)
+    ):
+        raise InvalidArgument(f"{name} must be words with single blanks between: {wire[:80]!r}")
+    return wire
+
+
+def _shown(value: int) -> str:
+    # An int of more than 4300 digits refuses to be printed.
+    return str(value) if value.bit_length() < 256 else f"a number of {value.bit_length()} bits"
