@@ -58,7 +58,8 @@ class ClientConnection:
     Args:
         protocol: ``"text"``: classic and meta commands, mixed as you like.
         max_line: the longest reply line that is accepted, in bytes.
-        max_value: the largest value that is accepted, either way, in bytes.
+        max_value: the largest value that is accepted, either way, in bytes; also the most
+            bytes of statistics in one reply.
         max_items: the most lines of statistics that are accepted in one reply.
 
     Attributes:
@@ -119,6 +120,11 @@ class ClientConnection:
         """Whether the peer has said what it must not. There is no way back: close."""
         return self._broken is not None
 
+    @property
+    def in_reply(self) -> bool:
+        """Whether bytes of the oldest reply owed have come, but not yet all of them."""
+        return bool(self._buffer) or self._fifo.in_reply
+
     def send(self, command: Command[object]) -> bytes:
         """The bytes to write. From here on an event is owed, whether or not you write them.
 
@@ -149,10 +155,11 @@ class ClientConnection:
     def resume(self, command: Command[object], received: bytes) -> None:
         """From the direct door to the events: go on with a reply that is not whole yet.
 
-        `owed` is 1, for *command*, and *received* is all that has come for it.
+        `owed` is 1, for *command*, and *received* is all that has come for it, perhaps nothing.
         """
         self._fifo.commands.append(command)
-        self.receive_data(received)
+        if received:
+            self.receive_data(received)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer has sent; ``b""`` says that it has closed its side. Never raises."""

@@ -38,6 +38,11 @@ class Fifo:
         # A reply that answers a later command than the oldest: (how many are silent, the reply).
         self._placed: tuple[int, Reply] | None = None
 
+    @property
+    def in_reply(self) -> bool:
+        """Whether the reply that is being read has been understood in part."""
+        return bool(self._progress)
+
     def next_reply(self, buffer: ReceiveBuffer, limits: Limits) -> Reply | NoReply | NeedData:
         """Settle the oldest command: its reply, NO_REPLY if it is silent, or NEED_DATA.
 

@@ -1,0 +1,544 @@
+"""The async client, for trio and asyncio alike: signatures, contracts, and a runner.
+
+What an operation does is in `operations`, how one exchange goes in `_link`, what an error is
+called in `_failures`: all as with the blocking client, whose twin this is, method for method
+(a test holds them together).
+"""
+
+from __future__ import annotations
+
+import sys
+from math import inf
+from weakref import ref
+
+from mcproto import ErrorReplied, ProtocolError
+
+from . import operations
+from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
+from ._expiry import exptime_of
+from ._failures import connect_failed, exchange_failed, may_try_again
+from ._link import AsyncLink, ClosedLinks
+from ._options import Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import Any, Literal, Self, TypeVar
+
+    from mcproto import Command
+    from mcproto.transports import AsyncBackend, AsyncEvent, AsyncTransport
+
+    from ._expiry import Expire
+    from ._item import CasItem
+    from ._servers import Servers
+    from .operations import Effect, Operation
+    from .values import Codec
+
+    R = TypeVar("R")
+
+__all__ = ["AsyncClient"]
+
+# What an adapter or a connection may raise in an exchange; the rest is a bug, and nobody's outcome.
+_FAILURES = (OSError, ProtocolError, ErrorReplied)
+
+
+class AsyncClient:
+    """Speaks to a list of servers, one connection to each, opened when first wanted.
+
+    Under trio or asyncio, whichever it is used in. For one task at a time: a second one gets
+    `ClientBusy`. Give each its own, from a `ClientPool` or `clone`.
+
+    A call may be cancelled at any point, by the framework's own means, and the client is good for
+    the next one: a connection on which a reply is still owed is closed, never used again.
+
+    Options, keys, expiry, deadlines and errors are those of `Client`, but for
+
+    Args:
+        backend: a `mcproto.transports.AsyncBackend`; by default the one for the framework that
+            the client finds itself in when it is first used.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_backend",
+        "_busy",
+        "_links",
+        "_opened",
+        "_options",
+        "_setup",
+        "_timeout",
+        "servers",
+    )
+
+    def __init__(
+        self,
+        servers: Servers,
+        *,
+        protocol: Literal["meta", "classic"] = "meta",
+        backend: AsyncBackend[Any] | None = None,
+        ring: Literal["ketama", "modula", "pylibmc"] = "ketama",
+        codec: Literal["plain", "json"] | Codec = "plain",
+        key_prefix: str | bytes = "",
+        timeout: float | None = 1.0,
+        connect_timeout: float | None = 1.0,
+        on_unavailable: Literal["raise", "miss"] = "raise",
+    ) -> None:
+        if backend is not None and not hasattr(backend, "side_by_side"):
+            raise TypeError(f"backend must be an async one, not {type(backend).__name__}")
+        options = Options(
+            servers=servers,
+            protocol=protocol,
+            ring=ring,
+            codec=codec,
+            key_prefix=key_prefix,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            on_unavailable=on_unavailable,
+        )
+        self._start(options, backend)
+
+    def _start(self, options: Options, backend: AsyncBackend[Any] | None) -> None:
+        setup = options.setup
+        self.servers = tuple([server.name for server in setup.servers])
+        self._options = options
+        self._setup = setup
+        self._backend: AsyncBackend[AsyncTransport] | None = backend
+        self._timeout = inf if options.timeout is None else options.timeout
+        self._busy = False
+        # The idle links, by server. One that is in use is not here.
+        self._links: dict[int, AsyncLink] = {}
+        # The newest link to each server, wherever it is. Asked by `aclose` only.
+        self._opened: dict[int, ref[AsyncLink]] = {}
+
+    # ------------------------------------------------------------------------------- reading
+
+    async def get(self, key: str | bytes, default: object = None) -> object:
+        """The value under *key*, or *default* if there is none.
+
+        Raises:
+            ValueUnreadable: the item is there, but the codec cannot read it.
+        """
+        return await self._run(operations.get(self._setup, key, default))
+
+    async def gets(self, key: str | bytes) -> CasItem | None:
+        """The item under *key* with what `cas` needs (``.value``, ``.cas``), or None.
+
+        Raises:
+            ValueUnreadable: the item is there, but the codec cannot read it.
+        """
+        return await self._run(operations.gets(self._setup, key))
+
+    async def gat(self, key: str | bytes, expire: Expire, default: object = None) -> object:
+        """Get and touch: the value under *key*, which gets a new expiry, or *default*.
+
+        Raises:
+            ValueUnreadable: the item is there, but the codec cannot read it.
+        """
+        return await self._run(operations.gat(self._setup, key, exptime_of(expire), default))
+
+    async def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+        """The values of those of the *keys* that are there, under the keys as given.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `result` has the others' hits.
+            ValueUnreadable: an item is there, but the codec cannot read it.
+        """
+        return await self._run(operations.get_multi(self._setup, keys))
+
+    # ------------------------------------------------------------------------------- storing
+
+    async def set(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value*, whatever was there. False: the server did not.
+
+        Raises:
+            ValueTooLarge: for the server. What was there before is gone.
+            ItemTooLarge: for the protocol; nothing was sent.
+            TypeError: the codec does not take such a value.
+        """
+        return await self._run(operations.store(self._setup, "set", key, value, exptime_of(expire)))
+
+    async def add(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value* if nothing is there. False: something is. Raises as `set` does."""
+        return await self._run(operations.store(self._setup, "add", key, value, exptime_of(expire)))
+
+    async def replace(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value* if something is there. False: nothing is. Raises as `set` does."""
+        return await self._run(
+            operations.store(self._setup, "replace", key, value, exptime_of(expire))
+        )
+
+    async def append(self, key: str | bytes, value: object) -> bool:
+        """Put *value* behind what is there. False: nothing is. Raises as `set` does.
+
+        The item keeps its flags and expiry: append what is of the same kind.
+        """
+        return await self._run(operations.join(self._setup, "append", key, value))
+
+    async def prepend(self, key: str | bytes, value: object) -> bool:
+        """Put *value* before what is there. False: nothing is. Raises as `set` does.
+
+        The item keeps its flags and expiry: prepend what is of the same kind.
+        """
+        return await self._run(operations.join(self._setup, "prepend", key, value))
+
+    async def cas(self, key: str | bytes, value: object, cas: int, expire: Expire = 0) -> bool:
+        """Store *value* if the item is still the one that `gets` gave with this *cas*.
+
+        False: it has been changed, or is gone. Raises as `set` does.
+        """
+        return await self._run(operations.cas(self._setup, key, value, cas, exptime_of(expire)))
+
+    async def set_multi(
+        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
+    ) -> list[str | bytes]:
+        """Store many values; give back the keys that were not stored, [] if all were.
+
+        Every value is serialized before the first is sent.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `failed_keys` may be stored or not,
+                `result` has the keys that the others did not store.
+            TypeError: the codec does not take such a value; nothing was sent.
+        """
+        return await self._run(operations.set_multi(self._setup, mapping, exptime_of(expire)))
+
+    # ---------------------------------------------------------------------- changing what is there
+
+    async def delete(self, key: str | bytes) -> bool:
+        """Delete the item. False: there was none."""
+        return await self._run(operations.delete(self._setup, key))
+
+    async def delete_multi(self, keys: Iterable[str | bytes]) -> bool:
+        """Delete many items. True: every one of them was there.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `failed_keys` may be deleted or not.
+        """
+        return await self._run(operations.delete_multi(self._setup, keys))
+
+    async def incr(
+        self,
+        key: str | bytes,
+        delta: int = 1,
+        *,
+        initial: int | None = None,
+        expire: Expire = 0,
+    ) -> int | None:
+        """Count up; the new number, or None: no such key.
+
+        Numbers have 64 bits; beyond that they start from 0 again.
+
+        Args:
+            delta: how much, 0 or more.
+            initial: where there is nothing, store this (and give it back) instead.
+            expire: what an item so made gets. One that is there keeps its own.
+
+        Raises:
+            BadCommand: the item is no number.
+        """
+        exptime = exptime_of(expire)
+        return await self._run(
+            operations.arithmetic(self._setup, key, True, delta, initial, exptime)
+        )
+
+    async def decr(
+        self,
+        key: str | bytes,
+        delta: int = 1,
+        *,
+        initial: int | None = None,
+        expire: Expire = 0,
+    ) -> int | None:
+        """Count down, to 0 and no further; the new number, or None: no such key.
+
+        As `incr` in all else.
+        """
+        exptime = exptime_of(expire)
+        return await self._run(
+            operations.arithmetic(self._setup, key, False, delta, initial, exptime)
+        )
+
+    async def touch(self, key: str | bytes, expire: Expire) -> bool:
+        """Give the item a new expiry. False: there is none."""
+        return await self._run(operations.touch(self._setup, key, exptime_of(expire)))
+
+    # --------------------------------------------------------------------------------- servers
+
+    async def flush_all(self, delay: int = 0) -> bool:
+        """Make all that is stored now, on all servers, invisible *delay* seconds from now.
+
+        The server's clock ticks once a second.
+
+        Raises:
+            PartialFailure: some servers gave no answer.
+        """
+        return await self._run(operations.flush_all(self._setup, delay))
+
+    async def stats(self, group: str | None = None) -> dict[str, dict[str, str]]:
+        """The statistics of every server, by its name; of a group (``"items"``) if named.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `result` has the others'.
+        """
+        return await self._run(operations.stats(self._setup, group))
+
+    async def version(self) -> dict[str, str]:
+        """The version of every server, by its name.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `result` has the others'.
+        """
+        return await self._run(operations.version(self._setup))
+
+    async def execute(
+        self, command: Command[R], *, server: str | tuple[str, int] | None = None
+    ) -> R:
+        """Send any command of mcproto and give back ``command.result(reply)``.
+
+        Keys go out as they stand in the command, without `key_prefix`. A silent command
+        (noreply, quiet) is followed by a barrier that is waited for.
+
+        Args:
+            server: one of the client's; by default the one where the command's key lives.
+
+        Raises:
+            InvalidArgument: *server* is needed, or is none of the client's.
+        """
+        number = self._options.server_named(server)
+        return await self._run(operations.execute(self._setup, command, number))
+
+    # ------------------------------------------------------------------------------ the client
+
+    def clone(self) -> Self:
+        """Another client with the same options, and connections of its own. Connects nothing."""
+        clone = type(self).__new__(type(self))
+        clone._start(self._options, self._backend)
+        return clone
+
+    async def aclose(self) -> None:
+        """Close all connections. Calls in other tasks end with `ClientClosed`, at once."""
+        idle, self._links = self._links, ClosedLinks()
+        while idle:
+            idle.popitem()[1].close()
+        for reference in list(self._opened.values()):
+            link = reference()
+            if link is not None and link.is_open:
+                link.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = ", closed" if isinstance(self._links, ClosedLinks) else ""
+        return f"{type(self).__name__}({list(self.servers)!r}{state})"
+
+    def new_event(self) -> Event:
+        """Something for a task to wait for; what a pool wakes its waiters with."""
+        return Event(self._current_backend())
+
+    # ------------------------------------------------------------------------------ the runner
+
+    def _current_backend(self) -> AsyncBackend[AsyncTransport]:
+        if self._backend is None:
+            self._backend = _backend_here()
+        return self._backend
+
+    async def _run(self, operation: Operation[R]) -> R:
+        """Do what the operation asks for, and give back its result."""
+        if self._busy:
+            raise ClientBusy("one client, two callers at a time; see ClientPool")
+        self._busy = True
+        try:
+            deadline = self._current_backend().now() + self._timeout
+            effect = next(operation)
+            while True:
+                try:
+                    outcome = await self._perform(effect, deadline)
+                except MemcacheError as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(outcome)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        finally:
+            self._busy = False
+
+    async def _perform(self, effect: Effect, deadline: float) -> object:
+        if isinstance(effect, operations.Exchange):
+            return await self._exchange(effect.server, effect.command, deadline)
+        return await self._fan_out(effect.commands, deadline)
+
+    async def _fan_out(
+        self, commands: Mapping[int, Command[object]], deadline: float
+    ) -> dict[int, object]:
+        """One exchange with each of several servers: what came of each."""
+        outcomes: dict[int, object] = {}
+        mistakes: list[Exception] = []
+
+        async def job(server: int, command: Command[object]) -> None:
+            try:
+                outcomes[server] = await self._exchange(server, command, deadline)
+            except (ServerUnavailable, CommandFailed) as error:
+                outcomes[server] = error
+            except Exception as error:  # not of one server, so not its outcome
+                mistakes.append(error)
+
+        if len(commands) == 1:
+            for server, command in commands.items():
+                await job(server, command)
+        else:
+            await self._current_backend().side_by_side(
+                [_Call(job, server, command) for server, command in commands.items()]
+            )
+        if mistakes:
+            raise mistakes[0]
+        return outcomes
+
+    async def _exchange(self, server: int, command: Command[R], deadline: float) -> R:
+        link, reused = await self._acquire(server, deadline)
+        try:
+            return await self._exchange_on(server, link, command, deadline)
+        except _FAILURES as error:
+            failure = error
+        if may_try_again(failure, command, reused, link.connection.in_reply):
+            link, _ = await self._acquire(server, deadline)
+            try:
+                return await self._exchange_on(server, link, command, deadline)
+            except _FAILURES as error:
+                failure = error
+        if isinstance(self._links, ClosedLinks):
+            raise ClientClosed("the client has been closed") from failure
+        raise exchange_failed(failure, self.servers[server], command, written=True)
+
+    async def _exchange_on(
+        self, server: int, link: AsyncLink, command: Command[R], deadline: float
+    ) -> R:
+        backend = self._current_backend()
+        try:
+            return await backend.within(
+                _left(deadline, backend.now()), _Call(link.exchange, command)
+            )
+        finally:
+            # Among the idle ones if it is idle; it has closed itself if it is not.
+            if link.is_open:
+                self._links[server] = link
+
+    # ----------------------------------------------------------------------------------- links
+
+    async def _acquire(self, server: int, deadline: float) -> tuple[AsyncLink, bool]:
+        """A link that is idle, and whether it has been used before. It leaves the idle ones.
+
+        Raises:
+            ClientClosed: there are none any more.
+            ServerUnavailable: there was none, and it could not be opened.
+        """
+        link = self._links.pop(server, None)
+        if link is not None:
+            now = self._current_backend().now()
+            if link.is_usable(now):
+                link.since = now
+                return link, True
+            link.close()
+        return await self._open(server, deadline), False
+
+    async def _open(self, server: int, deadline: float) -> AsyncLink:
+        """A new link, on which the server has answered its first question."""
+        backend = self._current_backend()
+        limit = self._options.connect_timeout
+        connect_by = deadline if limit is None else min(deadline, backend.now() + limit)
+        link: AsyncLink | None = None
+
+        async def connect_and_greet() -> None:
+            nonlocal link
+            transport = await backend.connect(self._setup.servers[server].address)
+            link = AsyncLink(transport, backend.now())
+            self._opened[server] = ref(link)
+            await link.exchange(self._setup.dialect.hello())
+
+        try:
+            await backend.within(_left(connect_by, backend.now()), connect_and_greet)
+        except _FAILURES as error:
+            if link is not None:
+                link.close()
+            if isinstance(self._links, ClosedLinks):
+                raise ClientClosed("the client has been closed") from error
+            raise connect_failed(
+                error,
+                self.servers[server],
+                self._setup.dialect.name,
+                greeted=link is not None,
+                in_time=backend.now() < deadline,
+            ) from error
+        except BaseException:
+            if link is not None:
+                link.close()
+            raise
+        assert link is not None
+        return link
+
+
+class Event:
+    """Happens once; tasks can wait for it."""
+
+    __slots__ = ("_backend", "_event")
+
+    def __init__(self, backend: AsyncBackend[AsyncTransport]) -> None:
+        self._backend = backend
+        self._event: AsyncEvent = backend.new_event()
+
+    def set(self) -> None:
+        """Let it happen. An ordinary call: never waits."""
+        self._event.set()
+
+    async def wait(self, timeout: float | None = None) -> None:
+        """Return when it has happened, at the latest after *timeout* seconds (None: whenever)."""
+        try:
+            await self._backend.within(timeout, self._event.wait)
+        except TimeoutError:
+            pass
+
+
+class _Call:
+    """A function with its arguments, to be awaited. (functools.partial is a dear import.)"""
+
+    __slots__ = ("_arguments", "_function")
+
+    def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    def __call__(self) -> Any:
+        return self._function(*self._arguments)
+
+
+def _left(deadline: float, now: float) -> float | None:
+    return None if deadline == inf else deadline - now
+
+
+def _backend_here() -> AsyncBackend[Any]:
+    """The backend for the framework that is running this code."""
+    trio = sys.modules.get("trio")
+    if trio is not None:
+        try:
+            trio.lowlevel.current_task()
+        except RuntimeError:
+            pass
+        else:
+            from mcproto.transports.trio import TrioBackend
+
+            return TrioBackend()
+    if "asyncio" in sys.modules:
+        from mcproto.transports.asyncio import AsyncioBackend
+
+        return AsyncioBackend()
+    raise RuntimeError("an AsyncClient works under trio or asyncio only, or with a backend given")

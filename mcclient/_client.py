@@ -1,0 +1,620 @@
+"""The blocking client: signatures, contracts, and a runner for the operations.
+
+What an operation does is in `operations`, how one exchange goes in `_link`, what an error is
+called in `_failures`.  `get` and `set` have a direct way beside the plain one: one look-up, one
+link, one exchange, no objects.  Whenever that does not come to a plain end, the operation takes
+over, with what has happened so far as its first outcome.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+from weakref import ref
+
+from mcproto import ErrorReplied, Item, ProtocolError
+from mcproto.transports.blocking import BlockingBackend
+
+from . import operations
+from ._errors import ClientBusy, ClientClosed, MemcacheError, ServerUnavailable
+from ._expiry import exptime_of
+from ._failures import connect_failed, exchange_failed, may_try_again
+from ._link import STALE_AFTER, ClosedLinks, Link
+from ._options import Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+    from typing import Any, Literal, Self, TypeVar
+
+    from mcproto import Command
+    from mcproto.transports import Backend, Transport
+
+    from ._expiry import Expire
+    from ._item import CasItem
+    from ._servers import Servers
+    from .operations import Effect, Operation
+    from .values import Codec
+
+    R = TypeVar("R")
+
+__all__ = ["Client"]
+
+# The largest value that goes through the direct door, in bytes. A longer request may not fit into
+# the socket's buffer at once.
+_DIRECT_SIZE = 16384
+
+_MISSING = object()
+
+# What an adapter or a connection may raise in an exchange; the rest is a bug, and nobody's outcome.
+_FAILURES = (OSError, ProtocolError, ErrorReplied)
+
+
+class Client:
+    """Speaks to a list of servers, one connection to each, opened when first wanted.
+
+    For one thread at a time: a second one gets `ClientBusy`. Give each its own, from a
+    `ClientPool`, a `ThreadMappedPool` or `clone`.
+
+    Keys are str (as UTF-8) or bytes, 250 bytes at most with the prefix, without blanks and control
+    characters: `InvalidKey` otherwise.  *expire* is in seconds, a `timedelta` or a `datetime`; 0
+    and None are never, what is negative or past is at once.  Your own mistakes raise a ValueError
+    or a TypeError, and nothing has been sent.
+
+    Every operation has one deadline over everything it does. It raises
+
+    * `ServerUnavailable` (`ConnectFailed`, `ConnectionLost`, `OperationTimeout`) if there was no
+      answer; `maybe_applied` says whether a write may have happened. An operation on several
+      keys or all servers raises `PartialFailure` where some servers gave none, with what was
+      had. With ``on_unavailable="miss"`` reads never do: lost keys are misses;
+    * `CommandFailed` if the server answered with an error line;
+    * `ClientClosed` after `close`.
+
+    After any of these, and however else a call is left, the client is good for the next one.
+
+    Args:
+        servers: an address or several: ``"host"``, ``"host:port"``, ``"host:port:weight"``,
+            ``"[::1]:port"``, ``"/path"``, ``"memcached://host:port"`` or ``(host, port)``.
+        protocol: the commands to use: ``"meta"``, or ``"classic"`` for servers and proxies
+            without it.
+        backend: how to move bytes: a `mcproto.transports.Backend`; blocking sockets by default.
+        ring: which server a key lives on: ``"ketama"`` or ``"modula"``.
+        codec: how values are stored: ``"plain"`` (bytes, str and int), ``"json"``, or an object
+            with ``serialize(value) -> (bytes, flags)`` and ``deserialize(data, flags)``.
+        key_prefix: put before every key on the wire. The ring does not see it.
+        timeout: seconds for a whole operation, None: no limit.
+        connect_timeout: seconds for connecting, within that.
+        on_unavailable: ``"raise"``, or ``"miss"``: to reads, a lost server's keys are misses.
+
+    Attributes:
+        servers: the servers as text, in the order given.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_as_is",
+        "_backend",
+        "_has_door",
+        "_links",
+        "_opened",
+        "_options",
+        "_routes",
+        "_setup",
+        "_timeout",
+        "servers",
+    )
+
+    def __init__(
+        self,
+        servers: Servers,
+        *,
+        protocol: Literal["meta", "classic"] = "meta",
+        backend: Backend[Any] | None = None,
+        ring: Literal["ketama", "modula", "pylibmc"] = "ketama",
+        codec: Literal["plain", "json"] | Codec = "plain",
+        key_prefix: str | bytes = "",
+        timeout: float | None = 1.0,
+        connect_timeout: float | None = 1.0,
+        on_unavailable: Literal["raise", "miss"] = "raise",
+    ) -> None:
+        if backend is None:
+            backend = BlockingBackend()
+        elif not hasattr(backend, "exchange_all"):
+            raise TypeError(f"backend must be a blocking one, not {type(backend).__name__}")
+        options = Options(
+            servers=servers,
+            protocol=protocol,
+            ring=ring,
+            codec=codec,
+            key_prefix=key_prefix,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            on_unavailable=on_unavailable,
+        )
+        self._start(options, backend)
+
+    def _start(self, options: Options, backend: Backend[Any]) -> None:
+        setup = options.setup
+        self.servers = tuple([server.name for server in setup.servers])
+        self._options = options
+        self._setup = setup
+        self._routes = setup.routes
+        self._backend: Backend[Transport] = backend
+        self._timeout = inf if options.timeout is None else options.timeout
+        self._has_door = setup.dialect.name == "meta"
+        # The flags under which the direct way may hand out a value as it came: with a codec of
+        # the user's own, none.
+        self._as_is = 0 if options.zero_is_bytes else -1
+        # The idle links, by server. One that is in use is not here.
+        self._links: dict[int, Link] = {}
+        # The newest link to each server, wherever it is. Asked only where none is idle.
+        self._opened: dict[int, ref[Link]] = {}
+
+    # ------------------------------------------------------------------------------- reading
+
+    def get(self, key: str | bytes, default: object = None) -> object:
+        """The value under *key*, or *default* if there is none.
+
+        Raises:
+            ValueUnreadable: the item is there, but the codec cannot read it.
+        """
+        server, wire = self._routes[key]
+        link = self._take(server)
+        if link is None:
+            return self._run(operations.get(self._setup, key, default))
+        try:
+            found = link.fetch(wire)
+        except _FAILURES as error:
+            return self._run(operations.get(self._setup, key, default), (server, link, error))
+        except BaseException:
+            link.close()
+            raise
+        self._links[server] = link
+        if found is None:
+            return default
+        value, flags = found
+        if flags == self._as_is:
+            return value
+        return operations.value_of(self._setup, server, Item(wire, flags, value))
+
+    def gets(self, key: str | bytes) -> CasItem | None:
+        """The item under *key* with what `cas` needs (``.value``, ``.cas``), or None.
+
+        Raises:
+            ValueUnreadable: the item is there, but the codec cannot read it.
+        """
+        return self._run(operations.gets(self._setup, key))
+
+    def gat(self, key: str | bytes, expire: Expire, default: object = None) -> object:
+        """Get and touch: the value under *key*, which gets a new expiry, or *default*.
+
+        Raises:
+            ValueUnreadable: the item is there, but the codec cannot read it.
+        """
+        return self._run(operations.gat(self._setup, key, exptime_of(expire), default))
+
+    def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+        """The values of those of the *keys* that are there, under the keys as given.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `result` has the others' hits.
+            ValueUnreadable: an item is there, but the codec cannot read it.
+        """
+        return self._run(operations.get_multi(self._setup, keys))
+
+    # ------------------------------------------------------------------------------- storing
+
+    def set(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value*, whatever was there. False: the server did not.
+
+        Raises:
+            ValueTooLarge: for the server. What was there before is gone.
+            ItemTooLarge: for the protocol; nothing was sent.
+            TypeError: the codec does not take such a value.
+        """
+        server, wire = self._routes[key]
+        exptime = 0 if expire == 0 else exptime_of(expire)
+        if type(value) is bytes and not self._as_is:
+            data, flags = value, 0
+        else:
+            data, flags = self._setup.codec.serialize(value)
+        link = self._take(server) if len(data) <= _DIRECT_SIZE else None
+        if link is None:
+            return self._run(operations.store_data(self._setup, key, data, flags, exptime))
+        try:
+            stored = link.store(wire, data, flags, exptime)
+        except _FAILURES as error:
+            operation = operations.store_data(self._setup, key, data, flags, exptime)
+            return self._run(operation, (server, link, error))
+        except BaseException:
+            link.close()
+            raise
+        self._links[server] = link
+        return stored
+
+    def add(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value* if nothing is there. False: something is. Raises as `set` does."""
+        return self._run(operations.store(self._setup, "add", key, value, exptime_of(expire)))
+
+    def replace(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value* if something is there. False: nothing is. Raises as `set` does."""
+        return self._run(operations.store(self._setup, "replace", key, value, exptime_of(expire)))
+
+    def append(self, key: str | bytes, value: object) -> bool:
+        """Put *value* behind what is there. False: nothing is. Raises as `set` does.
+
+        The item keeps its flags and expiry: append what is of the same kind.
+        """
+        return self._run(operations.join(self._setup, "append", key, value))
+
+    def prepend(self, key: str | bytes, value: object) -> bool:
+        """Put *value* before what is there. False: nothing is. Raises as `set` does.
+
+        The item keeps its flags and expiry: prepend what is of the same kind.
+        """
+        return self._run(operations.join(self._setup, "prepend", key, value))
+
+    def cas(self, key: str | bytes, value: object, cas: int, expire: Expire = 0) -> bool:
+        """Store *value* if the item is still the one that `gets` gave with this *cas*.
+
+        False: it has been changed, or is gone. Raises as `set` does.
+        """
+        return self._run(operations.cas(self._setup, key, value, cas, exptime_of(expire)))
+
+    def set_multi(
+        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
+    ) -> list[str | bytes]:
+        """Store many values; give back the keys that were not stored, [] if all were.
+
+        Every value is serialized before the first is sent.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `failed_keys` may be stored or not,
+                `result` has the keys that the others did not store.
+            TypeError: the codec does not take such a value; nothing was sent.
+        """
+        return self._run(operations.set_multi(self._setup, mapping, exptime_of(expire)))
+
+    # ---------------------------------------------------------------------- changing what is there
+
+    def delete(self, key: str | bytes) -> bool:
+        """Delete the item. False: there was none."""
+        return self._run(operations.delete(self._setup, key))
+
+    def delete_multi(self, keys: Iterable[str | bytes]) -> bool:
+        """Delete many items. True: every one of them was there.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `failed_keys` may be deleted or not.
+        """
+        return self._run(operations.delete_multi(self._setup, keys))
+
+    def incr(
+        self,
+        key: str | bytes,
+        delta: int = 1,
+        *,
+        initial: int | None = None,
+        expire: Expire = 0,
+    ) -> int | None:
+        """Count up; the new number, or None: no such key.
+
+        Numbers have 64 bits; beyond that they start from 0 again.
+
+        Args:
+            delta: how much, 0 or more.
+            initial: where there is nothing, store this (and give it back) instead.
+            expire: what an item so made gets. One that is there keeps its own.
+
+        Raises:
+            BadCommand: the item is no number.
+        """
+        exptime = exptime_of(expire)
+        return self._run(operations.arithmetic(self._setup, key, True, delta, initial, exptime))
+
+    def decr(
+        self,
+        key: str | bytes,
+        delta: int = 1,
+        *,
+        initial: int | None = None,
+        expire: Expire = 0,
+    ) -> int | None:
+        """Count down, to 0 and no further; the new number, or None: no such key.
+
+        As `incr` in all else.
+        """
+        exptime = exptime_of(expire)
+        return self._run(operations.arithmetic(self._setup, key, False, delta, initial, exptime))
+
+    def touch(self, key: str | bytes, expire: Expire) -> bool:
+        """Give the item a new expiry. False: there is none."""
+        return self._run(operations.touch(self._setup, key, exptime_of(expire)))
+
+    # --------------------------------------------------------------------------------- servers
+
+    def flush_all(self, delay: int = 0) -> bool:
+        """Make all that is stored now, on all servers, invisible *delay* seconds from now.
+
+        The server's clock ticks once a second.
+
+        Raises:
+            PartialFailure: some servers gave no answer.
+        """
+        return self._run(operations.flush_all(self._setup, delay))
+
+    def stats(self, group: str | None = None) -> dict[str, dict[str, str]]:
+        """The statistics of every server, by its name; of a group (``"items"``) if named.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `result` has the others'.
+        """
+        return self._run(operations.stats(self._setup, group))
+
+    def version(self) -> dict[str, str]:
+        """The version of every server, by its name.
+
+        Raises:
+            PartialFailure: some servers gave no answer; `result` has the others'.
+        """
+        return self._run(operations.version(self._setup))
+
+    def execute(self, command: Command[R], *, server: str | tuple[str, int] | None = None) -> R:
+        """Send any command of mcproto and give back ``command.result(reply)``.
+
+        Keys go out as they stand in the command, without `key_prefix`. A silent command
+        (noreply, quiet) is followed by a barrier that is waited for.
+
+        Args:
+            server: one of the client's; by default the one where the command's key lives.
+
+        Raises:
+            InvalidArgument: *server* is needed, or is none of the client's.
+        """
+        number = self._options.server_named(server)
+        return self._run(operations.execute(self._setup, command, number))
+
+    # ---------------------------------------------------------------------------- as a mapping
+
+    def __getitem__(self, key: str | bytes) -> object:
+        value = self.get(key, _MISSING)
+        if value is _MISSING:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: str | bytes, value: object) -> None:
+        if not self.set(key, value):
+            raise KeyError(key)
+
+    def __delitem__(self, key: str | bytes) -> None:
+        if not self.delete(key):
+            raise KeyError(key)
+
+    def __contains__(self, key: str | bytes) -> bool:
+        return self._run(operations.contains(self._setup, key))
+
+    # ------------------------------------------------------------------------------ the client
+
+    def clone(self) -> Self:
+        """Another client with the same options, and connections of its own. Connects nothing."""
+        clone = type(self).__new__(type(self))
+        clone._start(self._options, self._backend)
+        return clone
+
+    def close(self) -> None:
+        """Close all connections. Calls in other threads end with `ClientClosed`, at once."""
+        idle, self._links = self._links, ClosedLinks()
+        while idle:
+            idle.popitem()[1].close()
+        for reference in list(self._opened.values()):
+            link = reference()
+            if link is not None and link.is_open:
+                link.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = ", closed" if isinstance(self._links, ClosedLinks) else ""
+        return f"{type(self).__name__}({list(self.servers)!r}{state})"
+
+    # ------------------------------------------------------------------------------ the runner
+
+    def _run(self, operation: Operation[R], failed: tuple[int, Link, Exception] | None = None) -> R:
+        """Do what the operation asks for, and give back its result.
+
+        Args:
+            failed: the first exchange has been tried already, and this came of it.
+        """
+        since = monotonic() if failed is None else failed[1].since
+        deadline = since + self._timeout
+        try:
+            effect = next(operation)
+            while True:
+                try:
+                    if failed is not None:
+                        assert isinstance(effect, operations.Exchange)
+                        outcome = self._recover(*failed, effect.command, deadline, reused=True)
+                    else:
+                        outcome = self._perform(effect, deadline)
+                except MemcacheError as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(outcome)
+                failed = None
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+
+    def _perform(self, effect: Effect, deadline: float) -> object:
+        if isinstance(effect, operations.Exchange):
+            return self._exchange(effect.server, effect.command, deadline)
+        if len(effect.commands) > 1:
+            return self._fan_out(effect.commands, deadline)
+        outcomes: dict[int, object] = {}
+        for server, command in effect.commands.items():
+            try:
+                outcomes[server] = self._exchange(server, command, deadline)
+            except MemcacheError as error:
+                outcomes[server] = error
+        return outcomes
+
+    def _exchange(self, server: int, command: Command[R], deadline: float) -> R:
+        link, reused = self._acquire(server, deadline, deadline)
+        try:
+            result = link.exchange(command, deadline)
+        except _FAILURES as error:
+            return self._recover(server, link, error, command, deadline, reused)
+        except BaseException:
+            link.close()
+            raise
+        self._put_back(server, link)
+        return result
+
+    def _recover(
+        self,
+        server: int,
+        link: Link,
+        error: Exception,
+        command: Command[R],
+        deadline: float,
+        reused: bool,
+    ) -> R:
+        """An exchange has failed: try again where that is right, else say what happened."""
+        again = may_try_again(error, command, reused, link.connection.in_reply)
+        self._put_back(server, link)
+        if again and monotonic() < deadline:
+            fresh, _ = self._acquire(server, deadline, deadline)
+            try:
+                result = fresh.exchange(command, deadline)
+            except _FAILURES as second:
+                self._put_back(server, fresh)
+                error = second
+            except BaseException:
+                fresh.close()
+                raise
+            else:
+                self._put_back(server, fresh)
+                return result
+        if isinstance(self._links, ClosedLinks):
+            raise ClientClosed("the client has been closed") from error
+        raise exchange_failed(error, self.servers[server], command, written=True)
+
+    def _fan_out(
+        self, commands: Mapping[int, Command[object]], deadline: float
+    ) -> dict[int, object]:
+        """One exchange with each of several servers: what came of each."""
+        outcomes: dict[int, object] = {}
+        taken: list[tuple[int, Link, bool]] = []
+        try:
+            for number, server in enumerate(commands):
+                # A server that does not even connect must leave time for the others.
+                now = monotonic()
+                share = now + (deadline - now) / (len(commands) - number + 1)
+                try:
+                    taken.append((server, *self._acquire(server, deadline, share)))
+                except ServerUnavailable as error:
+                    outcomes[server] = error
+            jobs = [
+                (link.transport, link.connection, commands[server]) for server, link, _ in taken
+            ]
+            results = self._backend.exchange_all(jobs, deadline)
+        except BaseException:
+            for server, link, _ in taken:
+                self._put_back(server, link)
+            raise
+        for (server, link, reused), result in zip(taken, results, strict=True):
+            if not isinstance(result, Exception):
+                self._put_back(server, link)
+                outcomes[server] = result
+                continue
+            try:
+                outcomes[server] = self._recover(
+                    server, link, result, commands[server], deadline, reused
+                )
+            except MemcacheError as error:
+                outcomes[server] = error
+        return outcomes
+
+    # ----------------------------------------------------------------------------------- links
+
+    def _take(self, server: int) -> Link | None:
+        """The idle link if it has a direct door and was used a moment ago; else see `_acquire`."""
+        link = self._links.pop(server, None)
+        if link is not None:
+            now = monotonic()
+            if now - link.since < STALE_AFTER and self._has_door:
+                link.since = now
+                return link
+            self._links[server] = link
+        return None
+
+    def _acquire(self, server: int, deadline: float, connect_by: float) -> tuple[Link, bool]:
+        """A link that is idle, and whether it has been used before. It leaves the idle ones.
+
+        Raises:
+            ClientBusy: another thread has it.
+            ClientClosed: there are none any more.
+            ServerUnavailable: there was none, and it could not be opened.
+        """
+        link = self._links.pop(server, None)
+        if link is not None:
+            now = monotonic()
+            if link.is_usable(now):
+                link.since = now
+                return link, True
+            link.close()
+        else:
+            reference = self._opened.get(server)
+            used = reference() if reference is not None else None
+            # One that was lost in an interruption is closed, or gone, or idle: not in use.
+            if used is not None and used.is_open and not used.connection.is_idle:
+                raise ClientBusy("one client, two callers at a time; see ClientPool")
+        return self._open(server, deadline, connect_by), False
+
+    def _open(self, server: int, deadline: float, connect_by: float) -> Link:
+        """A new link, on which the server has answered its first question."""
+        link: Link | None = None
+        limit = self._options.connect_timeout
+        if limit is not None:
+            connect_by = min(connect_by, monotonic() + limit)
+        try:
+            transport = self._backend.connect(self._setup.servers[server].address, connect_by)
+            link = Link(transport, self._options.timeout)
+            self._opened[server] = ref(link)
+            link.exchange(self._setup.dialect.hello(), connect_by)
+            link.rearm()
+        except _FAILURES as error:
+            if link is not None:
+                link.close()
+            if isinstance(self._links, ClosedLinks):
+                raise ClientClosed("the client has been closed") from error
+            raise connect_failed(
+                error,
+                self.servers[server],
+                self._setup.dialect.name,
+                greeted=link is not None,
+                in_time=monotonic() < deadline,
+            ) from error
+        except BaseException:
+            if link is not None:
+                link.close()
+            raise
+        return link
+
+    def _put_back(self, server: int, link: Link) -> None:
+        """Among the idle ones if it is idle; closed if it is not."""
+        if link.is_open and link.connection.is_idle:
+            link.rearm()
+            self._links[server] = link
+        else:
+            link.close()

@@ -1,0 +1,65 @@
+"""Every operation, once, as a generator that does no I/O.
+
+Routing, policies, retries over several servers and the putting together of their answers live
+here; which bytes go over which socket does not.  The clients are thin faces over this.
+"""
+
+from __future__ import annotations
+
+from ._all import flush_all, stats, version
+from ._dialects import Classic, Meta
+from ._effects import Exchange, FanOut
+from ._many import delete_multi, get_multi, set_multi
+from ._one import (
+    arithmetic,
+    cas,
+    contains,
+    delete,
+    execute,
+    gat,
+    get,
+    gets,
+    join,
+    store,
+    store_data,
+    touch,
+    value_of,
+)
+from ._setup import Routes, Setup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._dialects import Dialect, Mode
+    from ._effects import Effect, Operation
+
+__all__ = [
+    "Classic",
+    "Dialect",
+    "Effect",
+    "Exchange",
+    "FanOut",
+    "Meta",
+    "Mode",
+    "Operation",
+    "Routes",
+    "Setup",
+    "arithmetic",
+    "cas",
+    "contains",
+    "delete",
+    "delete_multi",
+    "execute",
+    "flush_all",
+    "gat",
+    "get",
+    "get_multi",
+    "gets",
+    "join",
+    "set_multi",
+    "stats",
+    "store",
+    "store_data",
+    "touch",
+    "value_of",
+    "version",
+]

@@ -1,0 +1,57 @@
+"""Operations on all servers, whatever the keys."""
+
+from __future__ import annotations
+
+from mcproto import classic
+
+from .._errors import MemcacheError
+from ._effects import FanOut
+from ._many import failure, unforgiven
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from mcproto import Command
+
+    from ._effects import Operation
+    from ._setup import Setup
+
+    R = TypeVar("R")
+
+__all__ = ["flush_all", "stats", "version"]
+
+
+def flush_all(setup: Setup, delay: int) -> Operation[bool]:
+    outcomes = yield from _from_all(setup, classic.FlushAll(delay))
+    errors = {s: outcome for s, outcome in outcomes.items() if isinstance(outcome, MemcacheError)}
+    flushed = all(o is True for o in outcomes.values() if not isinstance(o, MemcacheError))
+    if errors:
+        raise failure(setup, errors, flushed, [])
+    return flushed
+
+
+def stats(setup: Setup, group: str | None) -> Operation[dict[str, dict[str, str]]]:
+    return (yield from _by_name(setup, classic.Stats(group)))
+
+
+def version(setup: Setup) -> Operation[dict[str, str]]:
+    return (yield from _by_name(setup, classic.Version()))
+
+
+def _by_name(setup: Setup, command: Command[R]) -> Operation[dict[str, R]]:
+    answers: dict[str, R] = {}
+    errors: dict[int, MemcacheError] = {}
+    for server, outcome in (yield from _from_all(setup, command)).items():
+        if isinstance(outcome, MemcacheError):
+            errors[server] = outcome
+        else:
+            answers[setup.servers[server].name] = outcome
+    lost = unforgiven(setup, errors)
+    if lost:
+        raise failure(setup, lost, answers, [])
+    return answers
+
+
+def _from_all(setup: Setup, command: Command[R]) -> Operation[dict[int, R | MemcacheError]]:
+    return (yield from FanOut(dict.fromkeys(range(len(setup.servers)), command)))

@@ -1,0 +1,299 @@
+"""Who gets which client next.
+
+Knows slots, clients and tickets.  Refuses to know sockets, threads and tasks, and never waits:
+that is `client_pool`'s business.  Every method may be called from any thread, from a signal
+handler, and from the garbage collector in the middle of another one.
+
+There is no lock.  Finalizers would have to take it too, perhaps in the midst of its own holder; a
+holder that is struck down could leave it locked; and it would cost more than all the rest of a
+reservation.  These rules stand in its place:
+
+**Each thing is in one place, and goes to the next by one `pop` and one `append`.**  Things are
+clients (idle, on a ticket, or with a borrower) and slots (unopened, on a ticket, or filled by a
+client).  `pop` and `append` of a deque are atomic, by the interpreter's lock or, where there is
+none, by the deque's own.  So nothing is ever in two hands.
+
+**A ticket is decided once**, by `dict.setdefault`, which is atomic as well: by whoever has
+something for it, by the closing of the pool, or by its holder, who will not wait any longer.
+Whoever comes second learns what the first has done.  So when a holder gives up just as a client
+comes in for it, one of the two knows, and the client goes to the next.
+
+**Look at the queue before the pop, and again after the append.**  A newcomer who finds somebody
+waiting does not help himself; so nobody is overtaken.  Who gives something back appends it and
+then looks whether somebody waits; who queues up appends his ticket and then looks whether
+something is free.  Both write before they read, so in whatever order their steps fall, at least one
+of them sees the other, and brings the two together.  (Without the interpreter's lock, the write has
+to be seen before the read is done: letting go of a deque's own lock is such a barrier.)
+
+**What dies leaves a free slot behind.**  An exception can strike between any two instructions
+(KeyboardInterrupt, a worker's time limit), and no `finally` covers the gap between a `pop` and the
+place where its result is kept.  What was in hand then dies with the frame that held it, and
+`Slot.__del__` puts a new slot in its place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from weakref import ref
+
+from .._errors import PoolClosed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Generic as Generic
+    from typing import Protocol, Self, TypeVar
+
+    class Cloneable(Protocol):
+        """What can be pooled. (One must also be able to refer to it weakly.)"""
+
+        def clone(self) -> Self: ...
+
+    C = TypeVar("C", bound=Cloneable)
+    T = TypeVar("T")
+else:
+    # typing would cost more to import than all that a pool needs.
+    class Generic:
+        __slots__ = ()
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+    C = object
+
+__all__ = ["C", "Cloneable", "Generic", "Lender", "Slot", "Ticket", "retire"]
+
+
+class Slot(Generic[C]):
+    """The right to have one client. Whoever holds one without a client may clone its *master*."""
+
+    __slots__ = ("master", "_lender")
+
+    def __init__(self, master: C, lender: Lender[C]) -> None:
+        self.master = master
+        self._lender = ref(lender)
+
+    def __del__(self) -> None:
+        lender = self._lender()
+        if lender is not None and not lender.closed:
+            # `type(self)`, since at the interpreter's end the module's names may be gone.
+            lender.hand_on(type(self)(self.master, lender))
+
+
+class Ticket(Generic[C]):
+    """A place in the queue, and what became of it.
+
+    Attributes:
+        wake: called when somebody else than the holder has decided it; perhaps more than once.
+        decision: empty, or with one entry: the client or slot that it got, or None for nothing.
+    """
+
+    __slots__ = ("wake", "decision")
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self.wake = wake
+        self.decision: dict[str, C | Slot[C] | None] = {}
+
+    def decide(self, decision: C | Slot[C] | None) -> C | Slot[C] | None:
+        """Decide what becomes of it, unless that is decided already. Returns what stands."""
+        return self.decision.setdefault("", decision)
+
+
+class Lender(Generic[C]):
+    """Lends a client for each slot: the one used last comes first, and so does who came first.
+
+    Attributes:
+        idle: the clients that nobody has, the one used last at the end.
+        unopened: the slots without a client: none has been made yet, or it is lost.
+        queue: the tickets of those who wait, and of some who have stopped to. While it is empty,
+            everybody may pop from `idle`, and append to it if he then looks here again.
+        master: one of those that are cloned; None before there is any. It knows how to wait.
+        closed: nothing is lent any more.
+    """
+
+    def __init__(self) -> None:
+        self.idle: deque[C] = deque()
+        self.unopened: deque[Slot[C]] = deque()
+        self.queue: deque[Ticket[C]] = deque()
+        self.master: C | None = None
+        self.closed = False
+        # Every client that is alive, by its identity (it need not be hashable), with a reference
+        # that sees it die, its slot, and a list that is not empty while it is lent by hand.
+        self._living: dict[int, tuple[ref[C], Slot[C], list[bool]]] = {}
+
+    def add_slots(self, master: C, number: int) -> None:
+        """Lend *number* clones of *master* more, made when they are first wanted."""
+        self.unopened.extend([Slot(master, self) for _ in range(number)])
+        self.hand_on()
+
+    def adopt(self, client: C, master: C) -> None:
+        """Count *client* as lent to the caller. Should it be lost, *master* is cloned instead."""
+        self._move_in(client, Slot(master, self))
+
+    def owns(self, client: C) -> bool:
+        """Whether *client* is one of those that are lent, here or out."""
+        # Who has died is not in there any more, so the identity is that of a living one.
+        return id(client) in self._living
+
+    def take(self) -> C | None:
+        """A client, if there is one that nobody waits for.
+
+        Raises:
+            PoolClosed: it is closed.
+            Exception: whatever `clone` raises.
+        """
+        if self.queue:
+            # Some may have stopped waiting, and whoever should have served the rest may have been
+            # struck down.
+            self.hand_on()
+        if self.closed:
+            raise PoolClosed("the pool has been closed")
+        if self.queue:
+            return None
+        client = popped(self.idle)
+        if client is not None:
+            return client
+        slot = popped(self.unopened)
+        return None if slot is None else self._open(slot)
+
+    def give_back(self, client: C) -> None:
+        """*client* goes to whoever has waited longest. If nobody waits, it is taken next."""
+        if self.queue:
+            # From hand to hand, lest an interruption leave it lying beside somebody who waits.
+            self.hand_on(client)
+        else:
+            self.idle.append(client)
+            if self.queue:
+                self.hand_on()
+
+    def lend_by_hand(self, client: C) -> C:
+        """*client* has been taken; `take_back` will know it."""
+        self._living[id(client)][2].append(True)
+        return client
+
+    def take_back(self, client: C) -> bool:
+        """True, but only once, if *client* was lent by hand: the caller may give it back."""
+        try:
+            return self._living[id(client)][2].pop()
+        except (KeyError, IndexError):
+            return False
+
+    def queue_up(self, ticket: Ticket[C]) -> None:
+        """Wait for a turn. The holder must come back for good: to `redeem`, or to `abandon`."""
+        self.queue.append(ticket)
+        self.hand_on()
+
+    def redeem(self, ticket: Ticket[C]) -> C | None:
+        """The holder has stopped waiting and wants its client. None: there is none for it.
+
+        Raises:
+            Exception: whatever `clone` raises. The turn has passed to the next.
+        """
+        thing = ticket.decide(None)
+        if thing is None:
+            discard(self.queue, ticket)
+        return self._open(thing) if isinstance(thing, Slot) else thing
+
+    def abandon(self, ticket: Ticket[C]) -> None:
+        """The holder has stopped waiting and wants nothing. If its turn has come, it passes."""
+        thing = ticket.decide(None)
+        discard(self.queue, ticket)
+        if thing is not None:
+            self.hand_on(thing)
+
+    def hand_on(self, thing: C | Slot[C] | None = None) -> None:
+        """Bring together who waits and what is free: first *thing*, which the caller has taken."""
+        queue = self.queue
+        while not self.closed:
+            if thing is None:
+                thing = self._something_free() if queue else None
+                if thing is None:
+                    return
+            try:
+                ticket = queue[0]
+            except IndexError:
+                # And look again.
+                self._put_down(thing)
+                thing = None
+                continue
+            try:
+                if ticket.decide(thing) is thing:
+                    thing = None
+                discard(queue, ticket)
+            finally:
+                # However we leave: nobody is to sleep on what he has been given.
+                if ticket.decision:
+                    ticket.wake()
+        self._turn_away(thing)
+
+    def close(self) -> list[C]:
+        """Lend nothing from now on. Returns the idle clients, which are the caller's to close."""
+        self.closed = True
+        # Somebody who never leaves: while anybody waits, nobody helps himself.
+        self.queue.append(Ticket(bool))
+        idle: list[C] = []
+        while (client := popped(self.idle)) is not None:
+            idle.append(client)
+        self.hand_on()
+        return idle
+
+    def _open(self, slot: Slot[C]) -> C:
+        try:
+            client = slot.master.clone()
+            self._move_in(client, slot)
+        except BaseException:
+            # Now, not when the traceback and all its frames are gone.
+            self.hand_on(slot)
+            raise
+        return client
+
+    def _move_in(self, client: C, slot: Slot[C]) -> None:
+        key = id(client)
+        # When the client dies, its entry is popped, and thereby the slot dies too. (The callback
+        # calls `pop(key, dead)`, which nothing can interrupt.)
+        self._living[key] = (ref(client, partial(self._living.pop, key)), slot, [])
+
+    def _something_free(self) -> C | Slot[C] | None:
+        client = popped(self.idle)
+        return popped(self.unopened) if client is None else client
+
+    def _put_down(self, thing: C | Slot[C]) -> None:
+        if isinstance(thing, Slot):
+            self.unopened.append(thing)
+        else:
+            self.idle.append(thing)
+
+    def _turn_away(self, thing: C | Slot[C] | None) -> None:
+        # It is closed: everybody hears of it, and what is here by now has come too late.
+        for ticket in self.queue.copy():
+            ticket.decide(None)
+            ticket.wake()
+        self.unopened.clear()
+        if thing is not None and not isinstance(thing, Slot):
+            retire(thing)
+        while (client := popped(self.idle)) is not None:
+            retire(client)
+
+
+def retire(client: Cloneable) -> None:
+    """Close a client that nobody will need again, if that needs no `await`."""
+    close = getattr(client, "close", None)
+    if close is not None:
+        close()
+
+
+def popped(things: deque[T]) -> T | None:
+    """The last of *things*; None: there is none. (To look first would prove nothing.)"""
+    try:
+        return things.pop()
+    except IndexError:
+        return None
+
+
+def discard(queue: deque[T], ticket: T) -> None:
+    """Take *ticket* out of *queue*, where somebody else may have done so."""
+    try:
+        queue.remove(ticket)
+    except ValueError:
+        pass

@@ -1,0 +1,170 @@
+"""Whatever the order in which threads take their steps: nothing is lost, and nobody waits in vain.
+
+Threads change places at chosen lines, or instructions, of the pool (see interleaving.py), since
+test_lender.py cannot see what happens between two steps, and a stress test seldom does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcclient import ClientPool, PoolClosed, PoolEmpty
+from mcclient.pools import _lender, client_pool
+from mcclient.pools._lender import Ticket
+from tests.pools.clients import BlockingClient
+from tests.pools.interleaving import Interleaving
+
+FILES = {_lender.__file__, client_pool.__file__}
+
+
+class Scene:
+    """A pool, and all that a thread may do with it."""
+
+    def __init__(self, slots: int, opened: int) -> None:
+        self.master = BlockingClient()
+        self.book = self.master.book
+        self.pool = ClientPool()
+        self.pool.fill(self.master, slots)
+        self.lender = self.pool._lender
+        self.slots = slots
+        for client in [self.pool.get() for _ in range(opened)]:
+            self.pool.put(client)
+        self.in_use: set[int] = set()
+        self.lost: set[int] = set()
+        self.steps: Interleaving
+
+    def play(self, *acts: str, switches: list[tuple[int, int]], instructions: bool) -> None:
+        jobs = [getattr(self, act) for act in acts]
+        self.steps = Interleaving(jobs, FILES, switches, instructions=instructions)
+        self.steps.run()
+        self.look_around()
+
+    def use(self, client: BlockingClient) -> None:
+        """What its borrower does: for so long, nobody else may have it."""
+        assert client.number not in self.in_use
+        self.in_use.add(client.number)
+        assert self.lender.owns(client)
+        self.in_use.discard(client.number)
+
+    def look_around(self) -> None:
+        """What must be true when all have finished."""
+        lender = self.lender
+        if lender.closed:
+            assert not lender.idle
+            assert self.pool.empty()
+            closed_or_lost = [*self.book.closed, *self.lost]
+            assert sorted(closed_or_lost) == list(range(1, self.book.made + 1))
+            return
+        assert self.pool.qsize() == self.slots
+        clients = [self.pool.get_nowait() for _ in range(self.slots)]
+        assert len({client.number for client in clients}) == self.slots
+        assert self.pool.empty()
+
+    # ---- the acts
+
+    def borrow(self) -> None:
+        try:
+            with self.pool.reserve() as client:
+                self.use(client)
+        except (PoolEmpty, PoolClosed):
+            pass
+
+    def borrow_twice(self) -> None:
+        self.borrow()
+        self.borrow()
+
+    def borrow_by_hand(self) -> None:
+        try:
+            client = self.pool.get_nowait()
+        except (PoolEmpty, PoolClosed):
+            return
+        self.use(client)
+        self.pool.put(client)
+
+    def lose(self) -> None:
+        try:
+            client = self.pool.get_nowait()
+        except (PoolEmpty, PoolClosed):
+            return
+        self.use(client)
+        self.lost.add(client.number)
+
+    def wait(self) -> None:
+        """What `wait_in_thread` does, with a wait that leaves the stage to others."""
+        calls: list[None] = []
+        ticket: Ticket[BlockingClient] = Ticket(partial(calls.append, None))
+        self.lender.queue_up(ticket)
+        self.steps.wait_until(lambda: bool(calls))
+        client = self.lender.redeem(ticket)
+        if client is None:
+            assert self.lender.closed
+        else:
+            self.use(client)
+            self.lender.give_back(client)
+
+    def stop_waiting(self) -> None:
+        ticket: Ticket[BlockingClient] = Ticket(bool)
+        self.lender.queue_up(ticket)
+        client = self.lender.redeem(ticket)
+        if client is not None:
+            self.use(client)
+            self.lender.give_back(client)
+
+    def be_cancelled(self) -> None:
+        ticket: Ticket[BlockingClient] = Ticket(bool)
+        self.lender.queue_up(ticket)
+        self.lender.abandon(ticket)
+
+    def fill(self) -> None:
+        try:
+            self.pool.fill(self.master, 1)
+        except PoolClosed:
+            return
+        self.slots += 1
+
+    def close(self) -> None:
+        self.pool.close()
+
+
+ACTS = [
+    "borrow",
+    "borrow_twice",
+    "borrow_by_hand",
+    "lose",
+    "wait",
+    "stop_waiting",
+    "be_cancelled",
+    "fill",
+    "close",
+]
+
+
+@settings(max_examples=400)
+@given(
+    opened=st.integers(0, 2),
+    unopened=st.integers(0, 1),
+    acts=st.lists(st.sampled_from(ACTS), min_size=2, max_size=4),
+    switches=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), max_size=20),
+    instructions=st.booleans(),
+)
+def test_nothing_is_lost_and_nobody_waits_in_vain(
+    opened: int,
+    unopened: int,
+    acts: list[str],
+    switches: list[tuple[int, int]],
+    instructions: bool,
+) -> None:
+    Scene(opened + unopened or 1, opened).play(*acts, switches=switches, instructions=instructions)
+
+
+@pytest.mark.parametrize("other", ACTS)
+@pytest.mark.parametrize("act", ACTS)
+def test_one_may_do_everything_between_any_two_steps_of_another(act: str, other: str) -> None:
+    for step in range(80):
+        Scene(1, 1).play(act, other, switches=[(step, 0)], instructions=False)
