@@ -19,8 +19,13 @@ PACKAGES = ("mcproto", "mcclient")
 
 # In a private module's `__all__`, and not for users: for the modules beside it.
 INNER = {
+    "mcclient._expiry": {"exptime_at", "exptime_of"},
+    "mcclient._failures": {"command_failed", "connect_failed", "exchange_failed", "may_try_again"},
+    "mcclient._link": {"AsyncLink", "ClosedLinks", "Link", "STALE_AFTER"},
+    "mcclient._options": {"Options"},
     "mcclient._servers": {"DEFAULT_PORT", "Server", "parse_server", "parse_servers"},
     "mcproto._buffer": {"ReceiveBuffer"},
+    "mcproto._direct": {"Heads", "get_forms", "set_forms"},
     "mcproto._fifo": {"Fifo"},
     "mcproto._read_replies": {"Limits"},
     "mcproto._record": {"Record"},

@@ -40,14 +40,15 @@ WORLD = set(
 
 # The core imports no more than this of the standard library, pure or not. (binascii: at the first
 # base64 key.)
-CORE = set("binascii collections enum struct".split())
+CORE = set("binascii collections enum itertools struct".split())
 
 INTERFACES = "mcproto mcproto.transports.__init__ "
 HELPERS = INTERFACES + "mcproto.transports "
 SOCKETS = HELPERS + "mcproto.transports._sockets "
 ADAPTERS = "mcproto.transports.asyncio mcproto.transports.blocking mcproto.transports.trio "
 LOGIC = (
-    "mcproto mcclient._errors mcclient._servers mcclient.rings mcclient.values mcclient.operations "
+    "mcproto mcclient._errors mcclient._failures mcclient._item mcclient._servers mcclient.rings "
+    "mcclient.values mcclient.operations "
 )
 
 # A module belongs to the row with the longest name that it lies in, so that a new one has the
@@ -65,12 +66,14 @@ TABLE = {
     "mcproto.transports.trio": Row(SOCKETS, "os socket trio"),
     # Everything with an opinion and without I/O.
     "mcclient._errors": Row("mcproto"),
+    "mcclient._failures": Row("mcproto mcclient._errors"),
+    "mcclient._item": Row(),
     "mcclient._servers": Row("mcproto mcclient._errors"),
     "mcclient.rings": Row("mcproto mcclient._errors mcclient._servers"),
     "mcclient.values": Row("mcproto mcclient._errors"),
     "mcclient.operations": Row(LOGIC),
     # The clients: they have the clock and choose the backend; moving bytes is the backend's.
-    "mcclient": Row(INTERFACES + ADAPTERS + LOGIC, "time"),
+    "mcclient": Row(HELPERS + ADAPTERS + LOGIC, "time"),
     # Pools know clients as something with `clone()`; the pooled client has their methods.
     "mcclient.pools._lender": Row("mcproto mcclient._errors", "threading.Lock"),
     "mcclient.pools": Row(LOGIC + INTERFACES + "mcclient mcclient.pools._lender", "threading time"),

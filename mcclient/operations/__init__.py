@@ -29,18 +29,16 @@ from ._setup import Routes, Setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._dialects import Dialect, Mode
-    from ._effects import Effect, Operation
+    from ._dialects import Dialect as Dialect
+    from ._dialects import Mode as Mode
+    from ._effects import Effect as Effect
+    from ._effects import Operation as Operation
 
 __all__ = [
     "Classic",
-    "Dialect",
-    "Effect",
     "Exchange",
     "FanOut",
     "Meta",
-    "Mode",
-    "Operation",
     "Routes",
     "Setup",
     "arithmetic",

@@ -23,6 +23,7 @@ __all__ = ["flush_all", "stats", "version"]
 
 
 def flush_all(setup: Setup, delay: int) -> Operation[bool]:
+    """Make all that is stored invisible; whether every server has agreed."""
     outcomes = yield from _from_all(setup, classic.FlushAll(delay))
     errors = {s: outcome for s, outcome in outcomes.items() if isinstance(outcome, MemcacheError)}
     flushed = all(o is True for o in outcomes.values() if not isinstance(o, MemcacheError))
@@ -32,10 +33,12 @@ def flush_all(setup: Setup, delay: int) -> Operation[bool]:
 
 
 def stats(setup: Setup, group: str | None) -> Operation[dict[str, dict[str, str]]]:
+    """Every server's statistics, by its name."""
     return (yield from _by_name(setup, classic.Stats(group)))
 
 
 def version(setup: Setup) -> Operation[dict[str, str]]:
+    """Every server's version, by its name."""
     return (yield from _by_name(setup, classic.Version()))
 
 

@@ -36,6 +36,7 @@ MOST_BYTES = 1 << 20
 
 
 def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]:
+    """The values of those of the keys that are there."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several keys, not one")
     wanted = dict.fromkeys(keys)
@@ -71,6 +72,7 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
 
 
 def set_multi(setup: Setup, mapping: Mapping[Key, object], exptime: int) -> Operation[list[Key]]:
+    """Store many values; the keys that were not stored."""
     dialect = setup.dialect
     work = _Work(setup)
     for key, value in mapping.items():
@@ -113,6 +115,7 @@ def _not_there(setup: Setup, keys: list[Key]) -> Operation[list[Key]]:
 
 
 def delete_multi(setup: Setup, keys: Iterable[Key]) -> Operation[bool]:
+    """Delete many items; whether every one of them was there."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several keys, not one")
     work = _Work(setup)

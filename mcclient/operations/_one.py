@@ -51,6 +51,7 @@ def value_of(setup: Setup, server: int, item: Item) -> object:
 
 
 def get(setup: Setup, key: str | bytes, default: object) -> Operation[object]:
+    """The value under *key*, or *default*."""
     server, wire = setup.routes[key]
     try:
         item = yield from setup.dialect.get(server, wire)
@@ -62,6 +63,7 @@ def get(setup: Setup, key: str | bytes, default: object) -> Operation[object]:
 
 
 def gets(setup: Setup, key: str | bytes) -> Operation[CasItem | None]:
+    """The item under *key* with its cas unique, or None."""
     server, wire = setup.routes[key]
     try:
         item = yield from setup.dialect.gets(server, wire)
@@ -76,6 +78,7 @@ def gets(setup: Setup, key: str | bytes) -> Operation[CasItem | None]:
 
 
 def gat(setup: Setup, key: str | bytes, exptime: int, default: object) -> Operation[object]:
+    """The value under *key*, which gets a new expiry, or *default*."""
     server, wire = setup.routes[key]
     try:
         item = yield from setup.dialect.gat(server, wire, exptime)
@@ -87,6 +90,7 @@ def gat(setup: Setup, key: str | bytes, exptime: int, default: object) -> Operat
 
 
 def contains(setup: Setup, key: str | bytes) -> Operation[bool]:
+    """Whether there is such a key."""
     server, wire = setup.routes[key]
     try:
         return (yield from setup.dialect.exists(server, wire))
@@ -99,6 +103,7 @@ def contains(setup: Setup, key: str | bytes) -> Operation[bool]:
 def store(
     setup: Setup, mode: Mode, key: str | bytes, value: object, exptime: int
 ) -> Operation[bool]:
+    """Store a value, in one of the modes "set", "add" and "replace"."""
     server, wire = setup.routes[key]
     data, flags = setup.codec.serialize(value)
     return (yield from setup.dialect.store(server, mode, wire, data, flags, exptime))
@@ -122,6 +127,7 @@ def join(setup: Setup, mode: Mode, key: str | bytes, value: object) -> Operation
 def cas(
     setup: Setup, key: str | bytes, value: object, unique: int, exptime: int
 ) -> Operation[bool]:
+    """Store a value if the item is still the one with this unique."""
     server, wire = setup.routes[key]
     _check_number("cas", unique)
     data, flags = setup.codec.serialize(value)
@@ -129,11 +135,13 @@ def cas(
 
 
 def delete(setup: Setup, key: str | bytes) -> Operation[bool]:
+    """Delete the item; whether there was one."""
     server, wire = setup.routes[key]
     return (yield from setup.dialect.delete(server, wire))
 
 
 def touch(setup: Setup, key: str | bytes, exptime: int) -> Operation[bool]:
+    """Give the item a new expiry; whether there is one."""
     server, wire = setup.routes[key]
     return (yield from setup.dialect.touch(server, wire, exptime))
 
@@ -141,6 +149,7 @@ def touch(setup: Setup, key: str | bytes, exptime: int) -> Operation[bool]:
 def arithmetic(
     setup: Setup, key: str | bytes, up: bool, delta: int, initial: int | None, exptime: int
 ) -> Operation[int | None]:
+    """Count up or down; the new number, or None if there is none and no *initial* one."""
     server, wire = setup.routes[key]
     _check_number("delta", delta)
     if initial is not None:
