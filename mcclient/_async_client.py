@@ -11,7 +11,7 @@ import sys
 from math import inf
 from weakref import ref
 
-from mcproto import ErrorReplied, ProtocolError
+from mcproto import ErrorReplied, ProtocolError, RemoteProtocolError
 
 from . import operations
 from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
@@ -370,6 +370,15 @@ class AsyncClient:
         except StopIteration as stop:
             result: R = stop.value
             return result
+        except RemoteProtocolError as error:
+            # A proper reply, so the link is idle, but not one to what was asked.
+            assert isinstance(effect, operations.Exchange)
+            link = self._links.pop(effect.server, None)
+            if link is not None:
+                link.close()
+            raise exchange_failed(
+                error, self.servers[effect.server], effect.command, written=True
+            ) from error
         finally:
             self._busy = False
 
@@ -464,6 +473,7 @@ class AsyncClient:
             link = AsyncLink(transport, backend.now())
             self._opened[server] = ref(link)
             await link.exchange(self._setup.dialect.hello())
+            link.check()
 
         try:
             await backend.within(_left(connect_by, backend.now()), connect_and_greet)

@@ -12,11 +12,11 @@ from math import inf
 from time import monotonic
 from weakref import ref
 
-from mcproto import ErrorReplied, Item, ProtocolError
+from mcproto import ErrorReplied, Item, ProtocolError, RemoteProtocolError
 from mcproto.transports.blocking import BlockingBackend
 
 from . import operations
-from ._errors import ClientBusy, ClientClosed, MemcacheError, ServerUnavailable
+from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
 from ._expiry import exptime_of
 from ._failures import connect_failed, exchange_failed, may_try_again
 from ._link import STALE_AFTER, ClosedLinks, Link
@@ -218,7 +218,7 @@ class Client:
         if type(value) is bytes and not self._as_is:
             data, flags = value, 0
         else:
-            data, flags = self._setup.codec.serialize(value)
+            data, flags = self._setup.serialize(value)
         link = self._take(server) if len(data) <= _DIRECT_SIZE else None
         if link is None:
             return self._run(operations.store_data(self._setup, key, data, flags, exptime))
@@ -454,6 +454,15 @@ class Client:
         except StopIteration as stop:
             result: R = stop.value
             return result
+        except RemoteProtocolError as error:
+            # A proper reply, so the link is idle, but not one to what was asked.
+            assert isinstance(effect, operations.Exchange)
+            link = self._links.pop(effect.server, None)
+            if link is not None:
+                link.close()
+            raise exchange_failed(
+                error, self.servers[effect.server], effect.command, written=True
+            ) from error
 
     def _perform(self, effect: Effect, deadline: float) -> object:
         if isinstance(effect, operations.Exchange):
@@ -464,7 +473,7 @@ class Client:
         for server, command in effect.commands.items():
             try:
                 outcomes[server] = self._exchange(server, command, deadline)
-            except MemcacheError as error:
+            except (ServerUnavailable, CommandFailed) as error:
                 outcomes[server] = error
         return outcomes
 
@@ -514,35 +523,37 @@ class Client:
     ) -> dict[int, object]:
         """One exchange with each of several servers: what came of each."""
         outcomes: dict[int, object] = {}
-        taken: list[tuple[int, Link, bool]] = []
+        taken: dict[int, tuple[Link, bool]] = {}
         try:
             for number, server in enumerate(commands):
                 # A server that does not even connect must leave time for the others.
                 now = monotonic()
                 share = now + (deadline - now) / (len(commands) - number + 1)
                 try:
-                    taken.append((server, *self._acquire(server, deadline, share)))
+                    taken[server] = self._acquire(server, deadline, share)
                 except ServerUnavailable as error:
                     outcomes[server] = error
             jobs = [
-                (link.transport, link.connection, commands[server]) for server, link, _ in taken
+                (link.transport, link.connection, commands[server])
+                for server, (link, _) in taken.items()
             ]
             results = self._backend.exchange_all(jobs, deadline)
-        except BaseException:
-            for server, link, _ in taken:
+            for (server, (link, reused)), result in zip(list(taken.items()), results, strict=True):
+                if not isinstance(result, Exception):
+                    self._put_back(server, link)
+                    outcomes[server] = result
+                else:
+                    try:
+                        outcomes[server] = self._recover(
+                            server, link, result, commands[server], deadline, reused
+                        )
+                    except (ServerUnavailable, CommandFailed) as error:
+                        outcomes[server] = error
+                del taken[server]
+        finally:
+            # Whatever has ended it, for the next call none of them is in use.
+            for server, (link, _) in taken.items():
                 self._put_back(server, link)
-            raise
-        for (server, link, reused), result in zip(taken, results, strict=True):
-            if not isinstance(result, Exception):
-                self._put_back(server, link)
-                outcomes[server] = result
-                continue
-            try:
-                outcomes[server] = self._recover(
-                    server, link, result, commands[server], deadline, reused
-                )
-            except MemcacheError as error:
-                outcomes[server] = error
         return outcomes
 
     # ----------------------------------------------------------------------------------- links
@@ -592,6 +603,7 @@ class Client:
             link = Link(transport, self._options.timeout)
             self._opened[server] = ref(link)
             link.exchange(self._setup.dialect.hello(), connect_by)
+            link.check()
             link.rearm()
         except _FAILURES as error:
             if link is not None:

@@ -36,10 +36,11 @@ def command_failed(reply: ErrorReply, server: str, key: bytes | None) -> Command
         "CLIENT_ERROR": BadCommand,
         "SERVER_ERROR": ServerFault,
     }[reply.kind]
-    # By prefix: the rest of the text differs between versions.
-    if kind is ServerFault and reply.message.startswith("object too large"):
+    # By prefix: the rest of the text differs between versions, as do the capitals.
+    message = reply.message.lower()
+    if kind is ServerFault and message.startswith("object too large"):
         kind = ValueTooLarge
-    elif kind is ServerFault and reply.message.startswith("out of memory"):
+    elif kind is ServerFault and message.startswith("out of memory"):
         kind = OutOfMemory
     text = f"{reply.kind} {reply.message}".rstrip()
     return kind(f"{server}: {text}", reply=reply, server=server, key=key)
@@ -111,19 +112,21 @@ def _no_connection(error: Exception) -> tuple[Step, str]:
 
 
 def _reason(error: Exception, dialect: str) -> tuple[Step, str]:
+    """Why the first question has had no proper answer."""
     if isinstance(error, ErrorReplied):
-        line = str(error)
-        if dialect == "meta" and line == "ERROR":
-            return "protocol", (
-                "the server does not know meta commands (memcached 1.6 does);"
-                " use protocol='classic'"
-            )
-        return "protocol", f"the server's first words are {line!r}"
-    if isinstance(error, RemoteProtocolError):
+        text = f"the server's first words are {str(error)!r}"
+        if "connections" in error.reply.message:
+            return "protocol", text
+    elif isinstance(error, RemoteProtocolError):
         return "protocol", f"this is no memcached server: {error}"
-    if isinstance(error, TimeoutError):
+    elif isinstance(error, TimeoutError):
         return "protocol", "connected, but no answer within connect_timeout"
-    return "protocol", f"connected, but then: {error}"
+    else:
+        text = f"connected, but then: {error}"
+    if dialect == "meta":
+        # Older servers answer with an error, some proxies close.
+        text += " (if it does not know meta commands, use protocol='classic')"
+    return "protocol", text
 
 
 def may_try_again(error: Exception, command: Command[object], reused: bool, heard: bool) -> bool:

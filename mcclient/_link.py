@@ -166,6 +166,11 @@ class Link:
             now - self.since < STALE_AFTER or not self.transport.has_input()
         )
 
+    def check(self) -> None:
+        """Raise RemoteProtocolError if more has come than the last reply."""
+        if self.connection.is_broken:
+            self.connection.next_event()
+
     def _end(self) -> None:
         if not self.connection.is_idle:
             self.close()
@@ -213,6 +218,11 @@ class AsyncLink:
         return self.connection.is_idle and (
             now - self.since < STALE_AFTER or not self.transport.has_input()
         )
+
+    def check(self) -> None:
+        """Raise RemoteProtocolError if more has come than the last reply."""
+        if self.connection.is_broken:
+            self.connection.next_event()
 
     def close(self) -> None:
         self.is_open = False

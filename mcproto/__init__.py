@@ -23,6 +23,7 @@ from ._errors import (
     RemoteProtocolError,
 )
 from ._flight import Flight
+from ._read_commands import MAX_REQUEST
 from ._replies import (
     CLOSED,
     NEED_DATA,
@@ -39,6 +40,7 @@ from ._replies import (
     Text,
     Values,
 )
+from ._server_connection import ServerConnection
 from ._tokens import MAX_KEY, checked_key
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "MAX_ITEMS",
     "MAX_KEY",
     "MAX_LINE",
+    "MAX_REQUEST",
     "MAX_VALUE",
     "NEED_DATA",
     "NO_REPLY",
@@ -68,6 +71,7 @@ __all__ = [
     "RemoteProtocolError",
     "Replies",
     "Reply",
+    "ServerConnection",
     "Stats",
     "Status",
     "Text",

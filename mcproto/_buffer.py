@@ -1,8 +1,8 @@
 """Received bytes, until somebody makes sense of them.
 
-Knows lines and blocks and nothing of commands or replies.  Each byte is looked at once and
-copied at most twice, however it was cut on its way: `feed` searches what is new and nothing
-else, and whoever has asked in vain is not served again before the answer can have changed.
+Knows lines and blocks and nothing of commands or replies.  Each byte is looked at and copied a
+few times and no more, however it was cut on its way: `feed` searches what is new and nothing
+else, and who has asked for a line in vain is not served again before the answer can have changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ReceiveBuffer:
         self._position = 0
         self._later: deque[bytes | bytearray] = deque()  # what came after _head
         self._length = 0  # of all that is unused
-        # What the last call asked for in vain: a line, so many bytes, or (0) nothing.
+        # What the last call asked for in vain: a line, or (0) nothing.
         self._need = 0
 
     def __len__(self) -> int:
@@ -58,12 +58,8 @@ class ReceiveBuffer:
                 last += data
             else:
                 self._later.append(bytearray(data))
-        need = self._need
-        if need == _A_LINE:
-            # Beyond the limit the answer has changed too: it is an error now.
-            if b"\n" in data or self._length > self.max_line + 2:
-                self._need = 0
-        elif self._length >= need:
+        # Beyond the limit the answer changes without an end too: it is an error then.
+        if self._need and (b"\n" in data or self._length > self.max_line + 1):
             self._need = 0
 
     def line(self) -> bytes | None:
@@ -95,12 +91,11 @@ class ReceiveBuffer:
 
     def peek_line(self) -> bytes | None:
         """Like `line`, but the line stays."""
-        head, position, length = self._head, self._position, self._length
         line = self.line()
         if line is not None:
-            if head is not self._head:  # joined on the way, from its position on
-                head, position = self._head, 0
-            self._head, self._position, self._length = head, position, length
+            # It is in one piece by now, and that piece is still there.
+            self._position -= len(line) + 2
+            self._length += len(line) + 2
         return line
 
     def block(self, size: int) -> bytes | None:
@@ -109,10 +104,7 @@ class ReceiveBuffer:
         Raises:
             RemoteProtocolError: what follows them is not CR LF.
         """
-        if self._need:
-            return None
         if self._length < size + 2:
-            self._need = size + 2
             return None
         start = self._position
         end = start + size

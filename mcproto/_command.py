@@ -15,6 +15,8 @@ from ._typing import Generic, R_co
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from ._read_replies import Progress
     from ._replies import MetaReply, NeedData, NoReply, Reply
 
@@ -43,6 +45,7 @@ class Command(Record, Generic[R_co]):
         is_barrier: once it is answered, nothing can be outstanding from before.
         noreply: the server answers nothing, not even that it failed (most of the time).
         quiet: the server answers only what is not the usual outcome.
+        with_cas: the items that answer it come with their cas uniques.
     """
 
     __slots__ = ()
@@ -51,6 +54,27 @@ class Command(Record, Generic[R_co]):
     is_barrier: bool = False
     noreply: bool = False
     quiet: bool = False
+    with_cas: bool = False
+
+    @classmethod
+    def received(cls, **fields: object) -> Self:
+        """For the server's ear: a command as it stood in a request, past the constructor.
+
+        Servers take more than a client should send: control characters in keys, say.  Whoever
+        has read the *fields* has checked them, as servers do.
+        """
+        command = cls.__new__(cls)
+        for name, field in fields.items():
+            setattr(command, name, field)
+        command.complete()
+        return command
+
+    def complete(self) -> None:
+        """Set what follows from the fields."""
+
+    def hides(self, reply: Reply) -> bool:
+        """Whether the server keeps this reply to itself, since the command is quiet."""
+        return False
 
     @property
     def value_size(self) -> int:

@@ -20,6 +20,7 @@ from ._errors import (
     RemoteProtocolError,
 )
 from ._fifo import Fifo
+from ._flight import Flight
 from ._read_replies import Limits
 from ._replies import CLOSED, NEED_DATA, ErrorReply
 from ._tokens import checked_int
@@ -51,9 +52,10 @@ class ClientConnection:
     quiet one when a later reply shows that none came.
 
     Two ways lead through the same state.  The event interface is the one above.  The *direct
-    door* is for who sends one command and has its reply whole, as nearly always: set `owed` to 1,
-    write, read, decode (`Command.decode`), set `owed` to 0.  If the reply is not whole yet,
-    `resume` turns to the events.  Whatever happens in between leaves `owed` at 1.
+    door* is for who sends one command that is certain to be answered, on an idle connection, and
+    has its reply whole, as nearly always: set `owed` to 1, write, read, decode
+    (`Command.decode`), set `owed` to 0.  If the reply is not whole yet, `resume` turns to the
+    events.  Whatever happens in between leaves `owed` at 1, and the events out of use.
 
     Args:
         protocol: ``"text"``: classic and meta commands, mixed as you like.
@@ -72,6 +74,7 @@ class ClientConnection:
         "_buffer",
         "_ended",
         "_fifo",
+        "_is_open",
         "_limits",
         "_noreply_due",
         "_quit",
@@ -99,6 +102,7 @@ class ClientConnection:
         # Silence was asked for, so something may be outstanding until a barrier is answered.
         self._barrier_due = False
         self._noreply_due = False
+        self._is_open = False  # ... and that barrier has not been sent
         self._ended = False  # the peer has closed its side
         self._quit = False
         self._broken: RemoteProtocolError | None = None
@@ -130,7 +134,9 @@ class ClientConnection:
 
         Raises:
             ItemTooLarge: the value is longer than `max_value`.
-            LocalProtocolError: the connection is broken or closed.
+            LocalProtocolError: the connection is broken or closed, or the direct door is in use;
+                or *command* is a flight, and noreply or quiet commands before it have no barrier:
+                what answers them could be taken for its replies.
 
         After either nothing has changed.
         """
@@ -138,6 +144,10 @@ class ClientConnection:
             raise LocalProtocolError(f"the connection is broken: {self._broken}")
         if self._ended or self._quit:
             raise LocalProtocolError("the connection is closed")
+        if self.owed != len(self._fifo.commands):
+            raise LocalProtocolError("the direct door is in use: settle that command first")
+        if self._is_open and isinstance(command, Flight):
+            raise LocalProtocolError("a flight behind noreply or quiet commands: send a barrier")
         size = command.value_size
         if size > self._limits.max_value:
             raise ItemTooLarge(f"a value of {size} bytes; {self._limits.max_value} are allowed")
@@ -147,16 +157,23 @@ class ClientConnection:
         if isinstance(command, Quit):
             self._quit = True
         elif command.noreply:
-            self._barrier_due = self._noreply_due = True
+            self._is_open = self._barrier_due = self._noreply_due = True
         elif command.quiet:
-            self._barrier_due = True
+            self._is_open = self._barrier_due = True
+        elif command.is_barrier:
+            self._is_open = False
         return data
 
     def resume(self, command: Command[object], received: bytes) -> None:
         """From the direct door to the events: go on with a reply that is not whole yet.
 
         `owed` is 1, for *command*, and *received* is all that has come for it, perhaps nothing.
+
+        Raises:
+            LocalProtocolError: nothing is owed, or it is owed to the events; nothing has changed.
         """
+        if self.owed != 1 or self._fifo.commands:
+            raise LocalProtocolError("the direct door is not in use")
         self._fifo.commands.append(command)
         if received:
             self.receive_data(received)
@@ -167,6 +184,7 @@ class ClientConnection:
             self._ended = True
         elif self._broken is None:
             self._buffer.feed(data)
+            self._look_for_surplus()
 
     def next_event(self) -> Reply | NoReply | NeedData | Closed:
         """The event of the oldest command owed.
@@ -178,19 +196,21 @@ class ClientConnection:
         Raises:
             RemoteProtocolError: the peer has broken the protocol, or closed while a reply was
                 owed. From then on every call raises this.
+            LocalProtocolError: the direct door is in use; nothing has changed.
         """
         if self._broken is not None:
             raise type(self._broken)(*self._broken.args)
+        if self.owed != len(self._fifo.commands):
+            raise LocalProtocolError("the direct door is in use: settle that command, or resume")
         try:
             return self._next_event()
         except RemoteProtocolError as error:
-            self._broken = error
+            # A copy: the error itself will hold on to the frames that it passes through.
+            self._broken = type(error)(*error.args)
             raise
 
     def _next_event(self) -> Reply | NoReply | NeedData | Closed:
         if not self.owed:
-            if self._buffer:
-                raise ProtocolDesync(f"{len(self._buffer)} bytes that nobody asked for")
             return CLOSED if self._ended else NEED_DATA
         command = self._fifo.commands[0]
         reply = self._fifo.next_reply(self._buffer, self._limits)
@@ -204,9 +224,15 @@ class ClientConnection:
         if isinstance(reply, ErrorReply):
             if self._noreply_due:
                 raise ProtocolDesync(f"{reply!r} may answer a noreply command before it")
-        elif command.is_barrier:
+        elif self._barrier_due and command.is_barrier:
             later = self._fifo.commands
             self._noreply_due = any(c.noreply for c in later)
             self._barrier_due = self._noreply_due or any(c.quiet for c in later)
         self.owed -= 1
+        self._look_for_surplus()
         return reply
+
+    def _look_for_surplus(self) -> None:
+        # At once, not when somebody asks: by then they would answer the next command sent.
+        if self._buffer and not self.owed:
+            self._broken = ProtocolDesync(f"{len(self._buffer)} bytes that nobody asked for")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ._command import Command
-from ._errors import InvalidArgument
+from ._errors import InvalidArgument, ProtocolDesync
 from ._fifo import Fifo
-from ._replies import NEED_DATA, Replies
-from .classic import Version
+from ._replies import NEED_DATA, NO_REPLY, ErrorReply, Replies
+from .classic import Quit, Version
 from .meta import Noop
 
 TYPE_CHECKING = False
@@ -41,6 +41,8 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         self.commands = tuple(commands)
         if not self.commands:
             raise InvalidArgument("commands is empty")
+        if any(isinstance(command, (Flight, Quit)) for command in self.commands):
+            raise InvalidArgument("commands must not hold a Flight or Quit: no barrier closes them")
         self._barrier: Noop | Version | None = None
         if any(command.quiet or command.noreply for command in self.commands):
             # Servers without meta commands know no `mn`; but then they were sent no quiet ones.
@@ -61,6 +63,8 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
 
     def read(self, buffer: ReceiveBuffer, progress: Progress, limits: Limits) -> Replies | NeedData:
         if not progress:
+            if not buffer:
+                return NEED_DATA  # and nothing in progress: not a byte has come
             barrier = () if self._barrier is None else (self._barrier,)
             progress += (Fifo((*self.commands, *barrier)), [])
         fifo: Fifo
@@ -72,7 +76,11 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
                 return NEED_DATA
             replies.append(reply)
         if self._barrier is not None:
-            self._barrier.result(replies.pop())
+            closing = replies.pop()
+            # Where nothing was silent, a refused barrier is a reply like the others: so answers
+            # a server without meta commands.
+            if isinstance(closing, ErrorReply) and NO_REPLY in replies:
+                raise ProtocolDesync(f"the barrier of a flight was answered by {closing!r}")
         return Replies(replies)
 
     def result(self, reply: Reply | NoReply) -> tuple[Reply | NoReply, ...]:

@@ -46,7 +46,7 @@ class Limits:
 
     Attributes:
         max_line: bytes in one line.
-        max_value: bytes in one value.
+        max_value: bytes in one value, or in all statistics of one reply.
         max_items: lines of statistics in one reply. (Items are bounded by the keys asked for.)
     """
 
@@ -165,15 +165,20 @@ def read_stats(
         if line is None:
             return NEED_DATA
         if line == b"END":
-            return Stats(progress)
+            return Stats(progress[1:])
         word, _, rest = line.partition(b" ")
         if word not in (b"STAT", b"ITEM", b"PREFIX"):
             if progress:
                 raise ProtocolDesync(f"neither a statistic nor the end of them: {line[:64]!r}")
             status = _STATS_WORDS.get(line)
             return status if status is not None else error_reply(line)
-        if len(progress) == limits.max_items:
+        if len(progress) > limits.max_items:
             raise LimitExceeded(f"more than {limits.max_items} lines of statistics")
+        if not progress:
+            progress.append(0)  # before the entries: how many bytes of lines they were
+        progress[0] += len(line)
+        if progress[0] > limits.max_value:
+            raise LimitExceeded(f"more than {limits.max_value} bytes of statistics")
         name, _, value = rest.partition(b" ")
         progress.append((text_of(name), text_of(value)))
 
@@ -230,12 +235,18 @@ def meta_flags(words: list[bytes]) -> list[tuple[str, bytes | None]]:
     return flags
 
 
+# The numbers in debug information. Some of them are negative on some servers.
+_DEBUG_NUMBERS = frozenset([b"cas", b"cls", b"exp", b"la", b"size"])
+
+
 def _debug_reply(words: list[bytes]) -> MetaReply:
     if len(words) < 2:
         raise RemoteProtocolError("debug information about no key")
     pairs: list[tuple[str, bytes | None]] = [("k", words[1])]
     for word in words[2:]:
         name, _, value = word.partition(b"=")
+        if name in _DEBUG_NUMBERS:
+            digits(value.removeprefix(b"-"))
         pairs.append((text_of(name), value))
     return MetaReply("ME", pairs)
 

@@ -208,16 +208,20 @@ class BadRequest(Record):
 
     Attributes:
         reply: the error line to answer with: ``connection.send(bad.reply)``.
+        noreply: the request asked for silence, so that `send` makes no bytes of it.
+        removes: the key of an item that has to go all the same, or None.  A value too large to
+            be read is not stored, but memcached no longer has the old one after it either.
     """
 
-    __slots__ = ("reply",)
+    __slots__ = ("noreply", "removes", "reply")
     __match_args__ = ("reply",)
 
-    def __init__(self, reply: ErrorReply) -> None:
+    def __init__(
+        self, reply: ErrorReply, *, noreply: bool = False, removes: bytes | None = None
+    ) -> None:
         self.reply = reply
+        self.noreply = noreply
+        self.removes = removes
 
 
-if TYPE_CHECKING:
-    Reply: TypeAlias = Values | Status | Number | Text | Stats | ErrorReply | MetaReply | Replies
-else:
-    Reply = (Values, Status, Number, Text, Stats, ErrorReply, MetaReply, Replies)
+Reply: TypeAlias = Values | Status | Number | Text | Stats | ErrorReply | MetaReply | Replies

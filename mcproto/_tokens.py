@@ -20,6 +20,9 @@ MAX_KEY = 250
 # Control characters, the space and DEL: what would end a token or a line, or hide in a log.
 FORBIDDEN = bytes(range(0x21)) + b"\x7f"
 
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_NOT_BASE64 = bytes(set(range(256)).difference(_BASE64))
+
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
 I32 = (1 << 31) - 1
@@ -52,6 +55,29 @@ def checked_key(key: str | bytes) -> bytes:
     raise InvalidKey(f"key holds a blank or a control character: {wire!r}")
 
 
+def decoded_key(key: bytes) -> bytes | None:
+    """The key that is meant by base64, as leniently as servers read it; None if it is none.
+
+    Foreign characters are skipped, and nothing is read behind the padding, so that one key has
+    many spellings.
+    """
+    # Imported at the first base64 key: few programs ever have one.
+    from binascii import a2b_base64
+
+    symbols = key.translate(None, _NOT_BASE64)
+    if not symbols or len(symbols) % 4:
+        return None
+    padding = symbols.find(b"=")
+    if padding < 0:
+        return a2b_base64(symbols)
+    symbols = symbols[: padding // 4 * 4 + 4]
+    missing = symbols.count(b"=")
+    if missing > 2:
+        return None
+    # Servers take a "=" in the middle of the last four for a zero, which is what "A" stands for.
+    return a2b_base64(symbols.replace(b"=", b"A"))[:-missing]
+
+
 def checked_int(name: str, value: int, low: int, high: int) -> int:
     """*value*, if it is a whole number from *low* to *high*."""
     if type(value) is not int:
@@ -78,14 +104,21 @@ def checked_value(value: bytes) -> bytes:
     raise TypeError(f"value must be bytes, not {type(value).__name__}")
 
 
-def checked_words(name: str, text: str | bytes) -> bytes:
-    """One or more words with single blanks between them, as ``stats`` takes them."""
+def checked_text(name: str, text: str | bytes) -> bytes:
+    """The bytes of a text, str encoded as UTF-8. What it may hold is for the caller to check."""
     if isinstance(text, str):
-        wire = text.encode()
-    elif isinstance(text, bytes):
-        wire = bytes(text)
-    else:
-        raise TypeError(f"{name} must be str or bytes, not {type(text).__name__}")
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgument(f"{name} cannot be encoded as UTF-8: {text!r}") from None
+    if isinstance(text, bytes):
+        return bytes(text)
+    raise TypeError(f"{name} must be str or bytes, not {type(text).__name__}")
+
+
+def checked_words(name: str, text: str | bytes) -> str:
+    """One or more words with single blanks between them, as ``stats`` takes them."""
+    wire = checked_text(name, text)
     words = wire.split(b" ")
     if (
         len(wire) > MAX_KEY
@@ -93,7 +126,10 @@ def checked_words(name: str, text: str | bytes) -> bytes:
         or any(w.translate(None, FORBIDDEN) != w for w in words)
     ):
         raise InvalidArgument(f"{name} must be words with single blanks between: {wire[:80]!r}")
-    return wire
+    try:
+        return wire.decode()
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"{name} is not UTF-8: {wire!r}") from None
 
 
 def _shown(value: int) -> str:

@@ -73,21 +73,11 @@ def checked_exptime(exptime: int) -> int:
 
 
 class _Retrieval(Command[R_co]):
-    """``get`` and its kin. `keys` is all they differ by, seen from the reply."""
+    """``get`` and its kin."""
 
     __slots__ = ()
 
     verb: bytes
-    with_cas: bool = False
-
-    @property
-    def _keys(self) -> tuple[bytes, ...]:
-        raise AssertionError(f"{type(self).__name__} names no keys")
-
-    def read(
-        self, buffer: ReceiveBuffer, progress: Progress, limits: Limits
-    ) -> Values | ErrorReply | NeedData:
-        return read_values(buffer, progress, limits, self._keys, self.with_cas)
 
 
 class _RetrievalOfOne(_Retrieval["Item | None"]):
@@ -99,12 +89,13 @@ class _RetrievalOfOne(_Retrieval["Item | None"]):
     def __init__(self, key: str | bytes) -> None:
         self.key = checked_key(key)
 
-    @property
-    def _keys(self) -> tuple[bytes, ...]:
-        return (self.key,)
-
     def encode(self) -> bytes:
         return b"%b %b\r\n" % (self.verb, self.key)
+
+    def read(
+        self, buffer: ReceiveBuffer, progress: Progress, limits: Limits
+    ) -> Values | ErrorReply | NeedData:
+        return read_values(buffer, progress, limits, (self.key,), self.with_cas)
 
     def result(self, reply: Reply | NoReply) -> Item | None:
         if isinstance(reply, Values):
@@ -139,17 +130,21 @@ class _RetrievalOfMany(_Retrieval["dict[bytes, Item]"]):
         self.keys = tuple(map(checked_key, keys))
         if not self.keys:
             raise InvalidArgument("keys is empty: servers differ in what they answer to that")
+        self.complete()
+
+    def complete(self) -> None:
         # Whose items may come back. The tuple itself would be searched once an item.
         self._key_set: _KeySet | None = None
 
-    @property
-    def _keys(self) -> _KeySet:
-        if self._key_set is None:
-            self._key_set = _KeySet(self.keys)
-        return self._key_set
-
     def encode(self) -> bytes:
         return b"%b %b\r\n" % (self.verb, b" ".join(self.keys))
+
+    def read(
+        self, buffer: ReceiveBuffer, progress: Progress, limits: Limits
+    ) -> Values | ErrorReply | NeedData:
+        if self._key_set is None:
+            self._key_set = _KeySet(self.keys)
+        return read_values(buffer, progress, limits, self._key_set, self.with_cas)
 
     def result(self, reply: Reply | NoReply) -> dict[bytes, Item]:
         if isinstance(reply, Values):
@@ -554,8 +549,11 @@ class Stats(Command["dict[str, str]"]):
     __match_args__ = ("group",)
 
     def __init__(self, group: str | None = None) -> None:
-        self.group = None if group is None else checked_words("group", group).decode()
-        self.is_read = group is None or group.split(" ")[0] not in ("reset", "detail")
+        self.group = None if group is None else checked_words("group", group)
+        self.complete()
+
+    def complete(self) -> None:
+        self.is_read = self.group is None or self.group.split(" ")[0] not in ("reset", "detail")
 
     def encode(self) -> bytes:
         return b"stats\r\n" if self.group is None else b"stats %b\r\n" % self.group.encode()

@@ -22,15 +22,18 @@ from ._tokens import (
     I32,
     U32,
     U64,
+    checked_bool,
     checked_int,
     checked_key,
+    checked_text,
     checked_value,
+    decoded_key,
 )
 from ._typing import R_co
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, Self
 
     from ._buffer import ReceiveBuffer
     from ._read_replies import Limits, Progress
@@ -53,6 +56,9 @@ _NUMBER_FLAGS = {
     "T": (-I32 - 1, I32),
 }
 
+# The flags that take an argument, and are left out where it is None. All others are bools.
+_VALUED = frozenset("MO").union(_NUMBER_FLAGS)
+
 # Requests for something in the reply: the letter comes back. What comes unasked: W X Z, and b
 # with a key that the server shows in base64.
 _SHOWN = frozenset("bcfhklOstv")
@@ -62,7 +68,10 @@ _UNASKED = frozenset("WXZb")
 class _Meta(Command[R_co]):
     """A meta command about one key."""
 
-    __slots__ = ("_flags", "_may_show", "key", "quiet")
+    __slots__ = ("_codes", "_flags", "_may_show", "key", "letters", "quiet")
+
+    letters: str
+    """The flags, in the order in which the request has them."""
 
     verb: bytes
     codes: frozenset[str]
@@ -73,25 +82,46 @@ class _Meta(Command[R_co]):
     b: bool
     k: bool
     O: bytes | None
+    q: bool
 
     def _checked(self, key: str | bytes) -> None:
         """Check key and flags, and make the flags' bytes. The attributes are set already."""
         self.key = checked_key(key)
-        words: list[bytes] = []
-        shown: list[str] = []
-        for letter in self.__match_args__:
-            if len(letter) > 1:
-                continue  # key, value
-            argument = getattr(self, letter)
-            if argument is None or argument is False:
-                continue
-            if letter in _SHOWN:
-                shown.append(letter)
-            words.append(letter.encode() + _argument(letter, argument))
+        letters: list[str] = []
+        for name in self.__match_args__:
+            if len(name) == 1 and getattr(self, name) is not (None if name in _VALUED else False):
+                letters.append(name)
+        self._ordered(letters)
         if self.b:
             _check_base64(self.key)
-        self._flags = b"".join([b" " + word for word in words])
-        self._may_show = _UNASKED.union(shown)
+
+    def _ordered(self, letters: list[str]) -> None:
+        """Set what follows from the flags and their order."""
+        words = [b""]
+        for letter in letters:
+            words.append(letter.encode() + _argument(letter, getattr(self, letter)))
+        self.letters = "".join(letters)
+        self._flags = b" ".join(words)
+        self._may_show = _UNASKED.union(_SHOWN.intersection(letters))
+        self._codes = self.codes - self.hidden if self.quiet else self.codes
+
+    @classmethod
+    def received(cls, **fields: object) -> Self:
+        """See `Command.received`. The flags are in the request's order, and absent where absent."""
+        command = cls.__new__(cls)
+        for name in cls.__match_args__:
+            setattr(command, name, fields.get(name, None if name in _VALUED else False))
+        command.quiet = command.q
+        command._ordered([name for name in fields if len(name) == 1])
+        return command
+
+    @property
+    def item_key(self) -> bytes:
+        """The key of the item that is meant: decoded, where *b* says that it is base64."""
+        return _item_key(self.key, self.b)
+
+    def hides(self, reply: Reply) -> bool:
+        return self.quiet and isinstance(reply, MetaReply) and reply.code in self.hidden
 
     def encode(self) -> bytes:
         return b"%b %b%b\r\n" % (self.verb, self.key, self._flags)
@@ -106,7 +136,7 @@ class _Meta(Command[R_co]):
 
     def may_get(self, reply: MetaReply) -> bool:
         """Whether the reply can answer this command: its form, opaque and key fit."""
-        if reply.code not in self.codes or (self.quiet and reply.code in self.hidden):
+        if reply.code not in self._codes:
             return False
         opaque = key = None
         for letter, argument in reply.flags:
@@ -127,14 +157,8 @@ class _Meta(Command[R_co]):
 
         On a hit the stored item decides whether its key is shown in base64 (then ``b`` says so).
         """
-        from binascii import Error, a2b_base64
-
-        try:
-            theirs = a2b_base64(shown) if "b" in reply else shown
-            ours = a2b_base64(self.key) if self.b else self.key
-        except Error:
-            return False
-        return theirs == ours
+        theirs = decoded_key(shown) if "b" in reply else shown
+        return theirs == self.item_key
 
     @property
     def is_named(self) -> bool:
@@ -148,7 +172,7 @@ class _Reported(_Meta[MetaReply]):
     __slots__ = ()
 
     def result(self, reply: Reply | NoReply) -> MetaReply:
-        if isinstance(reply, MetaReply):
+        if isinstance(reply, MetaReply) and reply.code in self.codes:
             return reply
         if reply is NO_REPLY and self.quiet:
             return MetaReply("HD")
@@ -263,8 +287,11 @@ class Get(_Meta["MetaReply | None"]):
         self.u = u
         self.v = v
         self.T = T
-        self.is_read = N is None and R is None and T is None
         self._checked(key)
+
+    def _ordered(self, letters: list[str]) -> None:
+        super()._ordered(letters)
+        self.is_read = self.N is None and self.R is None and self.T is None
 
     def may_get(self, reply: MetaReply) -> bool:
         # A value that was not asked for is not our answer, nor is a hit that lacks the value,
@@ -276,7 +303,7 @@ class Get(_Meta["MetaReply | None"]):
         return super().may_get(reply)
 
     def result(self, reply: Reply | NoReply) -> MetaReply | None:
-        if isinstance(reply, MetaReply):
+        if isinstance(reply, MetaReply) and reply.code in self.codes:
             return None if reply.code == "EN" else reply
         if reply is NO_REPLY and self.q:
             return None
@@ -486,6 +513,12 @@ class Arithmetic(_Reported):
         self.T = T
         self._checked(key)
 
+    def _ordered(self, letters: list[str]) -> None:
+        super()._ordered(letters)
+        if self.N is not None:
+            # Old servers (1.6.18) answer the request that creates the item, quiet or not.
+            self._codes = self.codes
+
     def may_get(self, reply: MetaReply) -> bool:
         if (reply.code == "VA" and not self.v) or (reply.code == "HD" and self.v):
             return False
@@ -515,7 +548,7 @@ class Noop(Command[MetaReply]):
         return reply.code == "MN"
 
     def result(self, reply: Reply | NoReply) -> MetaReply:
-        if isinstance(reply, MetaReply):
+        if isinstance(reply, MetaReply) and reply.code == "MN":
             return reply
         raise self._unexpected(reply)
 
@@ -535,10 +568,14 @@ class Debug(Command[MetaReply]):
 
     def __init__(self, key: str | bytes, *, b: bool = False) -> None:
         self.key = checked_key(key)
-        self.b = b
-        _argument("b", b)
+        self.b = checked_bool("b", b)
         if b:
             _check_base64(self.key)
+
+    @property
+    def item_key(self) -> bytes:
+        """The key of the item that is meant: decoded, where *b* says that it is base64."""
+        return _item_key(self.key, self.b)
 
     def encode(self) -> bytes:
         # Servers from 1.6.40 on find the b only if something stands behind it.
@@ -553,13 +590,14 @@ class Debug(Command[MetaReply]):
         return reply
 
     def may_get(self, reply: MetaReply) -> bool:
-        if reply.code == "EN":
-            return True
-        # An item stored under a base64 key is shown so, whatever was asked.
-        return reply.code == "ME" and (self.b or reply.argument("k") == self.key)
+        if reply.code != "ME":
+            return reply.code == "EN"
+        # An item stored under a base64 key is shown so, whatever was asked; and nothing says so.
+        shown = reply.argument("k") or b""
+        return not {shown, decoded_key(shown)}.isdisjoint((self.key, self.item_key))
 
     def result(self, reply: Reply | NoReply) -> MetaReply:
-        if isinstance(reply, MetaReply):
+        if isinstance(reply, MetaReply) and reply.code in ("ME", "EN"):
             return reply
         raise self._unexpected(reply)
 
@@ -572,21 +610,22 @@ def _argument(letter: str, argument: object) -> bytes:
     numbers = _NUMBER_FLAGS.get(letter)
     if numbers is not None:
         return b"%d" % checked_int(letter, argument, *numbers)  # type: ignore[arg-type]
-    if isinstance(argument, bytes):  # O, checked when it was taken
+    # O and M were checked when they were taken. By their letters, not by their types: a str or
+    # bytes given for any other flag must not go out.
+    if letter == "O":
+        assert isinstance(argument, bytes)
         return argument
-    if isinstance(argument, str):  # M likewise
+    if letter == "M":
+        assert isinstance(argument, str)
         return argument.encode()
-    if isinstance(argument, bool):
-        return b""
-    raise TypeError(f"{letter} must be a bool, not {type(argument).__name__}")
+    checked_bool(letter, argument)  # type: ignore[arg-type]
+    return b""
 
 
 def _opaque(token: str | bytes | None) -> bytes | None:
     if token is None:
         return None
-    if not isinstance(token, (str, bytes)):
-        raise TypeError(f"O must be str or bytes, not {type(token).__name__}")
-    wire = token.encode() if isinstance(token, str) else bytes(token)
+    wire = checked_text("O", token)
     if len(wire) > MAX_OPAQUE or wire.translate(None, FORBIDDEN) != wire:
         raise InvalidArgument(
             f"O must be up to {MAX_OPAQUE} bytes without blanks or control characters: {wire!r}"
@@ -602,6 +641,14 @@ def _mode(mode: str | None, known: str) -> str | None:
     if len(mode) != 1 or mode not in known:
         raise InvalidArgument(f"M must be one of {', '.join(known)}, not {mode!r}")
     return mode
+
+
+def _item_key(key: bytes, is_base64: bool) -> bytes:
+    if not is_base64:
+        return key
+    decoded = decoded_key(key)
+    assert decoded is not None  # checked when the command was made
+    return decoded
 
 
 def _check_base64(key: bytes) -> None:

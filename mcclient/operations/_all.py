@@ -45,7 +45,9 @@ def version(setup: Setup) -> Operation[dict[str, str]]:
 def _by_name(setup: Setup, command: Command[R]) -> Operation[dict[str, R]]:
     answers: dict[str, R] = {}
     errors: dict[int, MemcacheError] = {}
-    for server, outcome in (yield from _from_all(setup, command)).items():
+    outcomes = yield from _from_all(setup, command)
+    for server in range(len(setup.servers)):  # whoever was first to answer
+        outcome = outcomes[server]
         if isinstance(outcome, MemcacheError):
             errors[server] = outcome
         else:

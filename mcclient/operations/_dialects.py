@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import count
 
 from mcproto import NO_REPLY, ErrorReply, Item, MetaReply, ProtocolDesync, Status, classic, meta
+from mcproto._read_replies import digits
 
 from ._effects import Exchange
 
@@ -119,7 +120,7 @@ class Meta:
                 v=True,
             ),
         )
-        return None if reply.value is None else int(reply.value)
+        return None if reply.value is None else digits(reply.value)
 
     # In flights the quiet forms serve: success costs no reply, and all else says its key.
 

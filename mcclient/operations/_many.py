@@ -73,11 +73,13 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
 
 def set_multi(setup: Setup, mapping: Mapping[Key, object], exptime: int) -> Operation[list[Key]]:
     """Store many values; the keys that were not stored."""
+    if not hasattr(mapping, "items"):
+        raise TypeError(f"mapping must be a mapping, not {type(mapping).__name__}")
     dialect = setup.dialect
     work = _Work(setup)
     for key, value in mapping.items():
         server, wire = setup.routes[key]
-        data, flags = setup.codec.serialize(value)
+        data, flags = setup.serialize(value)
         work.add(server, key, dialect.storing(wire, data, flags, exptime))
     not_stored: list[Key] = []
     in_doubt: list[Key] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mcproto import Flight, InvalidArgument
+from mcproto import Command, ErrorReply, Flight, InvalidArgument
 
 from .._errors import ServerUnavailable, ValueUnreadable
+from .._failures import command_failed
 from .._item import CasItem
 from ._effects import Exchange
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeVar
 
-    from mcproto import Command, Item
+    from mcproto import Item
 
     from ._dialects import Mode
     from ._effects import Operation
@@ -105,7 +106,7 @@ def store(
 ) -> Operation[bool]:
     """Store a value, in one of the modes "set", "add" and "replace"."""
     server, wire = setup.routes[key]
-    data, flags = setup.codec.serialize(value)
+    data, flags = setup.serialize(value)
     return (yield from setup.dialect.store(server, mode, wire, data, flags, exptime))
 
 
@@ -120,7 +121,7 @@ def store_data(
 def join(setup: Setup, mode: Mode, key: str | bytes, value: object) -> Operation[bool]:
     """Append or prepend: the item keeps its flags, so what is added must fit them."""
     server, wire = setup.routes[key]
-    data, _ = setup.codec.serialize(value)
+    data, _ = setup.serialize(value)
     return (yield from setup.dialect.store(server, mode, wire, data, 0, 0))
 
 
@@ -130,7 +131,7 @@ def cas(
     """Store a value if the item is still the one with this unique."""
     server, wire = setup.routes[key]
     _check_number("cas", unique)
-    data, flags = setup.codec.serialize(value)
+    data, flags = setup.serialize(value)
     return (yield from setup.dialect.cas(server, wire, data, unique, flags, exptime))
 
 
@@ -162,11 +163,15 @@ def execute(setup: Setup, command: Command[R], server: int | None) -> Operation[
 
     A silent one (noreply, q) is closed by a barrier, which is waited for.
     """
+    if not isinstance(command, Command):
+        raise TypeError(f"command must be one of mcproto's, not {type(command).__name__}")
     if server is None:
         server = _home(setup, command)
     if not (command.quiet or command.noreply):
         return (yield from Exchange(server, command))
     (reply,) = yield from Exchange(server, Flight((command,)))
+    if isinstance(reply, ErrorReply):
+        raise command_failed(reply, setup.servers[server].name, getattr(command, "key", None))
     return command.result(reply)
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from mcproto import checked_key
+from mcproto._tokens import U32, checked_int, checked_value
+
+from ..values import JsonCodec, PlainCodec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._servers import Server
     from ..rings import Ring
     from ..values import Codec
@@ -52,10 +57,11 @@ class Setup:
 
     Attributes:
         servers: in the order of the numbers that operations use.
+        serialize: the codec's; of a codec that is not ours, what it gives is checked.
         misses: whether the keys of a lost server are misses to a read.
     """
 
-    __slots__ = ("codec", "dialect", "misses", "routes", "servers")
+    __slots__ = ("codec", "dialect", "misses", "routes", "serialize", "servers")
 
     def __init__(
         self,
@@ -69,4 +75,16 @@ class Setup:
         self.routes = routes
         self.dialect = dialect
         self.codec = codec
+        ours = type(codec) in (PlainCodec, JsonCodec)
+        self.serialize = codec.serialize if ours else _checked(codec.serialize)
         self.misses = misses
+
+
+def _checked(
+    serialize: Callable[[object], tuple[bytes, int]],
+) -> Callable[[object], tuple[bytes, int]]:
+    def checked(value: object) -> tuple[bytes, int]:
+        data, flags = serialize(value)
+        return checked_value(data), checked_int("flags", flags, 0, U32)
+
+    return checked

@@ -65,39 +65,46 @@ else:
 __all__ = ["C", "Cloneable", "Generic", "Lender", "Slot", "Ticket", "retire"]
 
 
-class Slot(Generic[C]):
-    """The right to have one client. Whoever holds one without a client may clone its *master*."""
+class Slot(tuple["C", "ref[Lender[C]]"]):
+    """The right to have one client. Whoever holds one without a client may clone its master.
 
-    __slots__ = ("master", "_lender")
+    (A tuple, so that it is born whole: its `__del__` needs both.)
+    """
 
-    def __init__(self, master: C, lender: Lender[C]) -> None:
-        self.master = master
-        self._lender = ref(lender)
+    __slots__ = ()
 
     def __del__(self) -> None:
-        lender = self._lender()
+        master, reference = self
+        lender = reference()
         if lender is not None and not lender.closed:
-            # `type(self)`, since at the interpreter's end the module's names may be gone.
-            lender.hand_on(type(self)(self.master, lender))
+            lender.hand_on(lender.slot_for(master))
 
 
 class Ticket(Generic[C]):
-    """A place in the queue, and what became of it.
+    """A place in the queue, and what becomes of it.
 
     Attributes:
         wake: called when somebody else than the holder has decided it; perhaps more than once.
-        decision: empty, or with one entry: the client or slot that it got, or None for nothing.
+        decision: empty, or with one entry: what it gets, in a tuple.
     """
 
     __slots__ = ("wake", "decision")
 
     def __init__(self, wake: Callable[[], object]) -> None:
         self.wake = wake
-        self.decision: dict[str, C | Slot[C] | None] = {}
+        self.decision: dict[str, tuple[C | Slot[C] | None]] = {}
 
-    def decide(self, decision: C | Slot[C] | None) -> C | Slot[C] | None:
-        """Decide what becomes of it, unless that is decided already. Returns what stands."""
-        return self.decision.setdefault("", decision)
+    def decide(self, thing: C | Slot[C] | None) -> bool:
+        """Let it get *thing* (None: nothing). False: it has been decided before."""
+        # A new tuple, because the thing alone does not tell: a client may have been handed to this
+        # ticket, come back, and be offered to it again before it has left the queue.
+        decision = (thing,)
+        return self.decision.setdefault("", decision) is decision
+
+    def collect(self) -> C | Slot[C] | None:
+        """What it has got. From now on it gets nothing."""
+        self.decide(None)
+        return self.decision[""][0]
 
 
 class Lender(Generic[C]):
@@ -106,10 +113,12 @@ class Lender(Generic[C]):
     Attributes:
         idle: the clients that nobody has, the one used last at the end.
         unopened: the slots without a client: none has been made yet, or it is lost.
-        queue: the tickets of those who wait, and of some who have stopped to. While it is empty,
-            everybody may pop from `idle`, and append to it if he then looks here again.
+        queue: the tickets of those who wait, and of some who have just stopped to.
         master: one of those that are cloned; None before there is any. It knows how to wait.
         closed: nothing is lent any more.
+
+    While the queue is empty and it is not closed, everybody may pop from `idle`, and append to it
+    if he then looks at both again.
     """
 
     def __init__(self) -> None:
@@ -122,14 +131,18 @@ class Lender(Generic[C]):
         # that sees it die, its slot, and a list that is not empty while it is lent by hand.
         self._living: dict[int, tuple[ref[C], Slot[C], list[bool]]] = {}
 
+    def slot_for(self, master: C) -> Slot[C]:
+        """A new slot, to be filled by clones of *master*."""
+        return Slot((master, ref(self)))
+
     def add_slots(self, master: C, number: int) -> None:
         """Lend *number* clones of *master* more, made when they are first wanted."""
-        self.unopened.extend([Slot(master, self) for _ in range(number)])
+        self.unopened.extend([self.slot_for(master) for _ in range(number)])
         self.hand_on()
 
     def adopt(self, client: C, master: C) -> None:
         """Count *client* as lent to the caller. Should it be lost, *master* is cloned instead."""
-        self._move_in(client, Slot(master, self))
+        self._move_in(client, self.slot_for(master))
 
     def owns(self, client: C) -> bool:
         """Whether *client* is one of those that are lent, here or out."""
@@ -164,7 +177,7 @@ class Lender(Generic[C]):
             self.hand_on(client)
         else:
             self.idle.append(client)
-            if self.queue:
+            if self.queue or self.closed:
                 self.hand_on()
 
     def lend_by_hand(self, client: C) -> C:
@@ -175,9 +188,10 @@ class Lender(Generic[C]):
     def take_back(self, client: C) -> bool:
         """True, but only once, if *client* was lent by hand: the caller may give it back."""
         try:
-            return self._living[id(client)][2].pop()
+            was_lent = self._living[id(client)][2].pop()
         except (KeyError, IndexError):
-            return False
+            was_lent = False
+        return was_lent
 
     def queue_up(self, ticket: Ticket[C]) -> None:
         """Wait for a turn. The holder must come back for good: to `redeem`, or to `abandon`."""
@@ -190,14 +204,14 @@ class Lender(Generic[C]):
         Raises:
             Exception: whatever `clone` raises. The turn has passed to the next.
         """
-        thing = ticket.decide(None)
+        thing = ticket.collect()
         if thing is None:
             discard(self.queue, ticket)
         return self._open(thing) if isinstance(thing, Slot) else thing
 
     def abandon(self, ticket: Ticket[C]) -> None:
         """The holder has stopped waiting and wants nothing. If its turn has come, it passes."""
-        thing = ticket.decide(None)
+        thing = ticket.collect()
         discard(self.queue, ticket)
         if thing is not None:
             self.hand_on(thing)
@@ -206,32 +220,32 @@ class Lender(Generic[C]):
         """Bring together who waits and what is free: first *thing*, which the caller has taken."""
         queue = self.queue
         while not self.closed:
-            if thing is None:
-                thing = self._something_free() if queue else None
+            ticket = first(queue)
+            if ticket is None:
                 if thing is None:
                     return
-            try:
-                ticket = queue[0]
-            except IndexError:
                 # And look again.
                 self._put_down(thing)
                 thing = None
                 continue
+            if thing is None and not ticket.decision:
+                thing = self._something_free()
+                if thing is None:
+                    return
             try:
-                if ticket.decide(thing) is thing:
+                if thing is not None and ticket.decide(thing):
                     thing = None
-                discard(queue, ticket)
             finally:
-                # However we leave: nobody is to sleep on what he has been given.
+                # Whoever has decided it may have been struck down before he could say so. So may
+                # we (hence `finally`); and while it is in the queue, the next one sees to it.
                 if ticket.decision:
                     ticket.wake()
+            discard(queue, ticket)
         self._turn_away(thing)
 
     def close(self) -> list[C]:
         """Lend nothing from now on. Returns the idle clients, which are the caller's to close."""
         self.closed = True
-        # Somebody who never leaves: while anybody waits, nobody helps himself.
-        self.queue.append(Ticket(bool))
         idle: list[C] = []
         while (client := popped(self.idle)) is not None:
             idle.append(client)
@@ -240,7 +254,7 @@ class Lender(Generic[C]):
 
     def _open(self, slot: Slot[C]) -> C:
         try:
-            client = slot.master.clone()
+            client = slot[0].clone()
             self._move_in(client, slot)
         except BaseException:
             # Now, not when the traceback and all its frames are gone.
@@ -283,17 +297,32 @@ def retire(client: Cloneable) -> None:
         close()
 
 
+# These try instead of looking first, which would prove nothing: another thread may be faster.
+
+
 def popped(things: deque[T]) -> T | None:
-    """The last of *things*; None: there is none. (To look first would prove nothing.)"""
+    """The last of *things*; None: there is none."""
     try:
-        return things.pop()
+        thing = things.pop()
     except IndexError:
-        return None
+        thing = None
+    return thing
 
 
-def discard(queue: deque[T], ticket: T) -> None:
-    """Take *ticket* out of *queue*, where somebody else may have done so."""
+def first(queue: deque[T]) -> T | None:
+    """The first in *queue*; None: nobody is in it."""
+    try:
+        ticket = queue[0]
+    except IndexError:
+        ticket = None
+    return ticket
+
+
+def discard(queue: deque[T], ticket: T) -> bool:
+    """Take *ticket* out of *queue*. False: somebody has done so before."""
     try:
         queue.remove(ticket)
+        found = True
     except ValueError:
-        pass
+        found = False
+    return found

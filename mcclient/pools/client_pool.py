@@ -292,17 +292,18 @@ class Reservation(Generic[C]):
 
     def __enter__(self) -> C:
         lender = self.lender
-        if not lender.queue:
+        client = None
+        if not lender.queue and not lender.closed:
             try:
-                self.client = client = lender.idle.pop()
-                return client
+                client = lender.idle.pop()
             except IndexError:
-                pass
-        taken = lender.take()
-        if taken is None:
-            taken = wait_in_thread(lender, self.block, self.timeout)
-        self.client = taken
-        return taken
+                client = None
+        if client is None:
+            client = lender.take()
+            if client is None:
+                client = wait_in_thread(lender, self.block, self.timeout)
+        self.client = client
+        return client
 
     def __exit__(
         self,
@@ -319,7 +320,7 @@ class Reservation(Generic[C]):
                 lender.hand_on(client)
             else:
                 lender.idle.append(client)
-                if lender.queue:
+                if lender.queue or lender.closed:
                     lender.hand_on()
 
     if not TYPE_CHECKING:
@@ -384,11 +385,11 @@ def wait_in_thread(lender: Lender[C], block: bool, timeout: float | None) -> C:
     try:
         lender.queue_up(ticket)
         bell.get(timeout=None if timeout is None else min(timeout, TIMEOUT_MAX))
-    except queue.Empty:
-        pass  # whether that was too late is for the ticket to say
-    except BaseException:
-        lender.abandon(ticket)
-        raise
+    except BaseException as error:
+        # Whether a timeout came too late is for the ticket to say.
+        if not isinstance(error, queue.Empty):
+            lender.abandon(ticket)
+            raise
     return redeemed(lender, ticket, timeout)
 
 

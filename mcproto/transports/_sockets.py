@@ -22,20 +22,19 @@ def connected(address: Address, deadline: float) -> socket.socket:
     failure: OSError | None = None
     for family, _, _, _, to in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
         try:
-            sock = _connect(family, to, deadline)
+            return _connect(family, to, deadline)
         except TimeoutError:
             raise
         except OSError as error:
             failure = failure or error
-        else:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
     raise failure or OSError(f"{address[0]} has no address")
 
 
 def _connect(family: int, address: object, deadline: float) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(left(deadline))
         sock.connect(address)  # type: ignore[arg-type]  # of the family's own form
     except BaseException:

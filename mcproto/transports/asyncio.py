@@ -76,7 +76,7 @@ class AsyncioTransport(asyncio.BufferedProtocol):
         return data
 
     def has_input(self) -> bool:
-        if self._pending or self._ended or self._error is not None or self._transport is None:
+        if self._pending or self._ended or self._transport is None or self._transport.is_closing():
             return True
         # What the loop has not come round to yet.
         sock: socket.socket = self._transport.get_extra_info("socket")

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from math import inf
+from time import monotonic
 
 from . import RECEIVE_SIZE
 from ._deadline import left
@@ -32,6 +33,9 @@ __all__ = ["BlockingBackend", "BlockingTransport"]
 
 # A struct timeval of two longs: so it is on 64-bit Linux, whatever the C library.
 _KERNEL_WAITS = sys.platform == "linux" and sys.maxsize > 1 << 32
+
+# How long after the deadline the answers are read that have come in time, in seconds.
+_GRACE = 0.05
 
 
 class BlockingTransport:
@@ -120,7 +124,8 @@ class BlockingBackend:
     ) -> list[R | Exception]:
         """All are sent before the first reply is read, so the slowest server decides.
 
-        Replies are read in order: waiting for one costs nothing while the others arrive.
+        Replies are read in order: waiting for one costs nothing while the others arrive, nor
+        does waiting in vain, for what is here at the deadline is still read.
         """
         outcomes: list[R | Exception | None] = []
         for transport, connection, command in jobs:
@@ -142,6 +147,8 @@ def _received(
     command: Command[R],
     deadline: float,
 ) -> R | Exception:
+    if monotonic() >= deadline and transport.has_input():
+        deadline += _GRACE
     try:
         return receive(transport, connection, command, deadline)
     except FAILURES as error:

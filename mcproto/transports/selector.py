@@ -210,6 +210,10 @@ class _Exchange(Generic[R]):
         event = self._connection.next_event()
         if event is not NEED_DATA:
             assert event is not CLOSED  # since something is owed
+            if self._unsent:
+                # The server would read the rest of this request with the next one, or as one. So
+                # this connection has come to its end.
+                self._connection.receive_data(b"")
             self._end(self._command.result(event))
 
     def _end(self, outcome: R | Exception) -> None:

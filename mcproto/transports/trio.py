@@ -78,12 +78,9 @@ class TrioBackend:
         found = await trio.socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
         for family, _, _, _, to in found:
             try:
-                sock = await _connected(family, to)
+                return TrioTransport(await _connected(family, to))
             except OSError as error:
                 failure = failure or error
-            else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return TrioTransport(sock)
         raise failure or OSError(f"{address[0]} has no address")
 
     def new_event(self) -> trio.Event:
@@ -118,6 +115,8 @@ async def _unless_closed(
 async def _connected(family: int, address: object) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         try:
             sock.connect(address)  # type: ignore[arg-type]  # of the family's own form

@@ -1,0 +1,80 @@
+"""Replies -> bytes, as servers write them.
+
+Every reply is written whole, by its own form alone: which reply a command may get, and when the
+server keeps silent, is `ServerConnection`'s business.
+"""
+
+from __future__ import annotations
+
+from ._errors import InvalidArgument
+from ._replies import ErrorReply, MetaReply, Number, Stats, Status, Text, Values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._replies import Reply
+
+
+def write_reply(reply: Reply) -> bytes:
+    """The reply as it goes over the wire.
+
+    Raises:
+        InvalidArgument: a line of it would hold another line.
+        TypeError: it is no reply, or one that is never written as such.
+    """
+    if isinstance(reply, Values):
+        return _values(reply)
+    if isinstance(reply, MetaReply):
+        return _meta_reply(reply)
+    if isinstance(reply, Status):
+        return reply.value + b"\r\n"
+    if isinstance(reply, Number):
+        return b"%d\r\n" % reply.value
+    if isinstance(reply, ErrorReply):
+        return _line(_wire(f"{reply.kind} {reply.message}" if reply.message else reply.kind))
+    if isinstance(reply, Text):
+        return _line(b"VERSION " + _wire(reply.text))
+    if isinstance(reply, Stats):
+        lines = [_line(_wire(f"STAT {name} {value}")) for name, value in reply.entries.items()]
+        return b"".join(lines) + b"END\r\n"
+    raise TypeError(f"reply must be a reply to one command, not {type(reply).__name__}")
+
+
+def _values(reply: Values) -> bytes:
+    parts: list[bytes] = []
+    for item in reply.items:
+        value = item.value
+        if item.cas is None:
+            head = b"VALUE %b %d %d" % (item.key, item.flags, len(value))
+        else:
+            head = b"VALUE %b %d %d %d" % (item.key, item.flags, len(value), item.cas)
+        parts += (_line(head), value, b"\r\n")
+    parts.append(b"END\r\n")
+    return b"".join(parts)
+
+
+def _meta_reply(reply: MetaReply) -> bytes:
+    words = [reply.code.encode()]
+    if reply.code == "ME":
+        # The key, then what is known of the item.
+        (_, key), *pairs = reply.flags
+        words.append(key or b"")
+        words += [b"%b=%b" % (name.encode(), value or b"") for name, value in pairs]
+        return _line(b" ".join(words))
+    value = reply.value
+    if value is not None:
+        words.append(b"%d" % len(value))
+    for letter, argument in reply.flags:
+        words.append(letter.encode() if argument is None else letter.encode() + argument)
+    line = _line(b" ".join(words))
+    return line if value is None else b"%b%b\r\n" % (line, value)
+
+
+def _line(content: bytes) -> bytes:
+    # A key or a message with a line end in it would be a second reply.
+    if b"\n" in content:
+        raise InvalidArgument(f"reply must not hold a line end: {content[:80]!r}")
+    return content + b"\r\n"
+
+
+def _wire(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
