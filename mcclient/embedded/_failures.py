@@ -1,0 +1,69 @@
+"""Failures to order: what is to go wrong, how often, and when it is somebody's turn."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from mcproto import ErrorReply, InvalidArgument
+
+__all__ = ["Failure", "Failures"]
+
+_KINDS = ("close", "cut", "delay")
+_ERROR_KINDS = ("ERROR", "CLIENT_ERROR", "SERVER_ERROR")
+
+
+class Failure:
+    """One failure.
+
+    Attributes:
+        kind: ``"close"``, ``"cut"``, ``"delay"`` or ``"error"``.
+        seconds: how long the reply is held back.
+        reply: the error line.
+    """
+
+    __slots__ = ("kind", "reply", "seconds")
+
+    def __init__(self, kind: str, seconds: float = 0.0, reply: ErrorReply | None = None) -> None:
+        self.kind = kind
+        self.seconds = seconds
+        self.reply = reply
+
+
+class Failures:
+    """What is to go wrong, in order. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._next: deque[Failure] = deque()
+        self._refusals = 0
+
+    def order(self, kind: str, times: int, seconds: float) -> None:
+        """See `MemoryServer.fail_next`."""
+        if times < 1:
+            raise InvalidArgument(f"times must be at least 1, not {times}")
+        if kind == "refuse":
+            self._refusals += times
+        elif kind in _KINDS:
+            self._next.extend([Failure(kind, seconds)] * times)
+        else:
+            word, _, message = kind.partition(" ")
+            if word not in _ERROR_KINDS or "\n" in kind:
+                raise InvalidArgument(
+                    "kind must be 'close', 'cut', 'refuse', 'delay' or an error line such as"
+                    f" 'SERVER_ERROR out of memory', not {kind!r}"
+                )
+            self._next.extend([Failure("error", reply=ErrorReply(word, message))] * times)
+
+    def next(self) -> Failure | None:
+        """The failure of this command, if it is to have one."""
+        return self._next.popleft() if self._next else None
+
+    def refuses(self) -> bool:
+        """Whether this connection is to be refused."""
+        if not self._refusals:
+            return False
+        self._refusals -= 1
+        return True
+
+    def clear(self) -> None:
+        self._next.clear()
+        self._refusals = 0

@@ -1,0 +1,134 @@
+"""The groups of ``stats``: memcached's names, in its order.
+
+The counters are true.  What they would count in memcached and we do not have (slabs, threads, a
+crawler) is 0, or memcached's default.  What the store cannot know, the server fills in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from mcproto import ErrorReply, Stats, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from . import Store
+    from ._items import StoredItem
+
+VERSION = "1.6.45"
+
+# "name": 0 everywhere else.
+_GENERAL = """
+    pid uptime time version libevent=none pointer_size=64 rusage_user=0.000000
+    rusage_system=0.000000 max_connections=1024 curr_connections total_connections
+    rejected_connections connection_structures response_obj_oom response_obj_count
+    response_obj_bytes read_buf_count read_buf_bytes read_buf_bytes_free read_buf_oom reserved_fds
+    cmd_get cmd_set cmd_flush cmd_touch cmd_meta get_hits get_misses get_expired get_flushed
+    delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits cas_misses cas_hits
+    cas_badval touch_hits touch_misses store_too_large store_no_memory auth_cmds auth_errors
+    bytes_read bytes_written limit_maxbytes accepting_conns=1 listen_disabled_num
+    time_in_listen_disabled_us threads=1 conn_yields hash_power_level=16 hash_bytes=524288
+    hash_is_expanding slab_reassign_rescues slab_reassign_chunk_rescues
+    slab_reassign_inline_reclaim slab_reassign_busy_items slab_reassign_busy_deletes
+    slab_reassign_busy_nomem slab_reassign_last_busy_status=none slab_reassign_running slabs_moved
+    lru_crawler_running lru_crawler_starts lru_maintainer_juggles malloc_fails log_worker_dropped
+    log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids
+    round_robin_fallback bytes curr_items total_items slab_global_page_pool expired_unfetched
+    evicted_unfetched evicted_active evictions reclaimed crawler_reclaimed crawler_items_checked
+    lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru direct_reclaims
+    lru_bumps_dropped
+"""
+
+_SETTINGS = """
+    maxbytes maxconns=1024 tcpport udpport inter=NULL verbosity oldest evictions=on
+    domain_socket=NULL umask=700 shutdown_command=no growth_factor=1.25 chunk_size=48 num_threads=1
+    num_threads_per_udp=1 stat_key_prefix=: detail_enabled=no reqs_per_event=20 cas_enabled=yes
+    tcp_backlog=1024 binding_protocol=ascii auth_enabled_sasl=no auth_enabled_ascii=no item_size_max
+    maxconns_fast=yes hashpower_init slab_reassign=yes slab_automove=1 slab_automove_ratio=0.80
+    slab_automove_window=10 slab_chunk_max=524288 lru_crawler=yes lru_crawler_sleep=100
+    lru_crawler_tocrawl tail_repair_time flush_enabled=yes dump_enabled=no hash_algorithm=murmur3
+    lru_maintainer_thread=yes lru_segmented=no hot_lru_pct=20 warm_lru_pct=40 hot_max_factor=0.20
+    warm_max_factor=2.00 temp_lru=no temporary_ttl=61 idle_timeout watcher_logbuf_size=262144
+    worker_logbuf_size=65536 read_buf_mem_limit track_sizes=no inline_ascii_response=no
+    ext_item_size=512 ext_item_age=4294967295 ext_low_ttl ext_recache_rate=2000
+    ext_wbuf_size=4194304 ext_compact_under ext_drop_under ext_max_sleep=1000000 ext_max_frag=0.80
+    slab_automove_freeratio=0.010 ext_drop_unread=no ssl_enabled=no ssl_chain_cert=(null)
+    ssl_key=(null) ssl_verify_mode ssl_keyformat=1 ssl_ciphers=NULL ssl_ca_cert=NULL
+    ssl_wbuf_size=16384 ssl_session_cache=no ssl_kernel_tls=no ssl_min_version=tlsv1.2 num_napi_ids
+    memory_file=(null) client_flags_size=4
+"""
+
+_OF_A_CLASS = """
+    number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted
+    evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched
+    evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked
+    moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm
+    hits_to_cold hits_to_temp
+""".split()
+
+
+def _defaults(text: str) -> dict[str, str]:
+    pairs = [word.partition("=") for word in text.split()]
+    return {name: value or "0" for name, _, value in pairs}
+
+
+def stats(store: Store, group: str | None, now: float) -> Stats | Status | ErrorReply:
+    """The answer to ``stats``. Of a group's words only the first matters."""
+    match group.split(" ")[0] if group else None:
+        case None:
+            return _general(store, now)
+        case "settings":
+            return _settings(store)
+        case "items":
+            return _items(store, now)
+        case "reset":
+            store.items.counts.clear()
+            store.items.class_counts.clear()
+            return Status.RESET
+        case _:
+            return ErrorReply("ERROR")
+
+
+def _general(store: Store, now: float) -> Stats:
+    items = store.items
+    known: dict[str, int | str] = {
+        "time": int(now),
+        "version": VERSION,
+        "limit_maxbytes": items.memory,
+        "bytes": items.taken,
+        "curr_items": len(items),
+    }
+    return Stats(_defaults(_GENERAL) | _texts(items.counts) | _texts(known))
+
+
+def _settings(store: Store) -> Stats:
+    items = store.items
+    known = {
+        "maxbytes": items.memory,
+        "verbosity": store.verbosity,
+        "item_size_max": items.item_size,
+    }
+    return Stats(_defaults(_SETTINGS) | _texts(known))
+
+
+def _items(store: Store, now: float) -> Stats:
+    by_class: defaultdict[int, list[StoredItem]] = defaultdict(list)
+    for item in store.items:
+        by_class[item.size_class].append(item)
+    entries: dict[str, str] = {}
+    for number, items in sorted(by_class.items()):
+        # One queue, which is called cold: so is the one that memcached evicts from.
+        counts = store.items.class_counts[number] + Counter(
+            number=len(items),
+            number_cold=len(items),
+            age=items[0].idle(now),
+            mem_requested=sum([item.size for item in items]),
+        )
+        entries |= {f"items:{number}:{name}": str(counts[name]) for name in _OF_A_CLASS}
+    return Stats(entries)
+
+
+def _texts(values: Mapping[str, int | str]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
