@@ -80,7 +80,9 @@ TABLE = {
     "mcclient.__init__": Row(LOGIC + "mcclient mcclient.pools"),
     # The server: the protocol's other half, and nothing of the clients.
     "mcclient.embedded._store": Row("mcproto"),
-    "mcclient.embedded": Row("mcproto", "os selectors socket threading time"),
+    "mcclient.embedded": Row(
+        "mcproto mcclient.embedded._store", "os selectors socket threading time"
+    ),
     # Programs.
     "mcclient.cli": Row("*", "*"),
     "mcclient.__main__": Row("mcclient.cli"),
