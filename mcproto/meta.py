@@ -68,7 +68,7 @@ _UNASKED = frozenset("WXZb")
 class _Meta(Command[R_co]):
     """A meta command about one key."""
 
-    __slots__ = ("_codes", "_flags", "_may_show", "key", "letters", "quiet")
+    __slots__ = ("_codes", "_flags", "key", "letters", "quiet")
 
     letters: str
     """The flags, in the order in which the request has them."""
@@ -78,31 +78,33 @@ class _Meta(Command[R_co]):
     hidden: frozenset[str]
     """The codes that the quiet form does not send."""
 
+    _letters: tuple[tuple[str, object], ...]
+    """The flags there are, in the order of the parameters, and what they are if not given."""
+
     # What all of them have, declared for the code below; the slots are the subclasses'.
     b: bool
     k: bool
     O: bytes | None
     q: bool
 
+    def __init_subclass__(cls) -> None:
+        flags = [name for name in cls.__match_args__ if len(name) == 1]
+        cls._letters = tuple([(name, None if name in _VALUED else False) for name in flags])
+
     def _checked(self, key: str | bytes) -> None:
         """Check key and flags, and make the flags' bytes. The attributes are set already."""
         self.key = checked_key(key)
-        letters: list[str] = []
-        for name in self.__match_args__:
-            if len(name) == 1 and getattr(self, name) is not (None if name in _VALUED else False):
-                letters.append(name)
-        self._ordered(letters)
+        self._ordered(
+            [letter for letter, absent in self._letters if getattr(self, letter) is not absent]
+        )
         if self.b:
             _check_base64(self.key)
 
     def _ordered(self, letters: list[str]) -> None:
         """Set what follows from the flags and their order."""
-        words = [b""]
-        for letter in letters:
-            words.append(letter.encode() + _argument(letter, getattr(self, letter)))
         self.letters = "".join(letters)
-        self._flags = b" ".join(words)
-        self._may_show = _UNASKED.union(_SHOWN.intersection(letters))
+        self._flags = b"".join([_word(letter, getattr(self, letter)) for letter in letters])
+        # Hidden codes are those that are not sent.
         self._codes = self.codes - self.hidden if self.quiet else self.codes
 
     @classmethod
@@ -140,7 +142,7 @@ class _Meta(Command[R_co]):
             return False
         opaque = key = None
         for letter, argument in reply.flags:
-            if letter not in self._may_show:
+            if not (letter in _SHOWN and letter in self.letters) and letter not in _UNASKED:
                 return False
             if letter == "O":
                 opaque = argument or b""
@@ -605,21 +607,23 @@ class Debug(Command[MetaReply]):
 # ---------------------------------------------------------------------------------------- flags
 
 
-def _argument(letter: str, argument: object) -> bytes:
-    """The flag's argument as it goes over the wire; nothing for a flag without one."""
+def _word(letter: str, argument: object) -> bytes:
+    """The flag as it goes over the wire, with the blank before it."""
+    if argument is True and letter not in _VALUED:
+        return b" " + letter.encode()
+    # By their letters, not by their types: what is given for another flag must not go out.
+    if letter == "O":
+        assert isinstance(argument, bytes)  # checked when it was taken
+        return b" O" + argument
+    if letter == "M":
+        assert isinstance(argument, str)  # likewise
+        return b" M" + argument.encode()
     numbers = _NUMBER_FLAGS.get(letter)
     if numbers is not None:
-        return b"%d" % checked_int(letter, argument, *numbers)  # type: ignore[arg-type]
-    # O and M were checked when they were taken. By their letters, not by their types: a str or
-    # bytes given for any other flag must not go out.
-    if letter == "O":
-        assert isinstance(argument, bytes)
-        return argument
-    if letter == "M":
-        assert isinstance(argument, str)
-        return argument.encode()
+        number = checked_int(letter, argument, *numbers)  # type: ignore[arg-type]
+        return b" %b%d" % (letter.encode(), number)
     checked_bool(letter, argument)  # type: ignore[arg-type]
-    return b""
+    raise AssertionError(f"{letter} is absent")
 
 
 def _opaque(token: str | bytes | None) -> bytes | None:
