@@ -1,0 +1,148 @@
+"""serve: a memcached by memcached's own letters, as other people's clients and scripts see it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from pymemcache.client.base import Client as Pymemcache
+
+import mcclient
+from tests.cli.commands import Run, Start
+
+
+def first_line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().decode()
+
+
+def address_of(process: subprocess.Popen[bytes]) -> str:
+    word, _, address = first_line(process).rstrip("\n").rpartition(" ")
+    assert word == "listening on"
+    return address
+
+
+def test_pymemcache_finds_a_memcached(start: Start) -> None:
+    host, _, port = address_of(start("serve", "-p", "-1")).rpartition(":")
+    theirs = Pymemcache((host, int(port)), default_noreply=False, timeout=10)
+    assert theirs.set("k", b"v", flags=7)
+    assert theirs.get("k") == b"v"
+    assert theirs.get("none") is None
+    _, unique = theirs.gets("k")
+    assert theirs.cas("k", b"w", unique) is True
+    assert theirs.cas("k", b"x", unique) is False
+    assert theirs.set("n", b"41")
+    assert theirs.incr("n", 1) == 42
+    assert theirs.decr("n", 2) == 40
+    assert theirs.get_many(["k", "n", "none"]) == {"k": b"w", "n": b"40"}
+    assert theirs.delete("k") is True
+    assert theirs.delete("k") is False
+    stats = theirs.stats()
+    assert stats[b"curr_items"] == 1
+    assert theirs.version()
+    theirs.close()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_with_status_0_when_told_to(start: Start, ending: signal.Signals) -> None:
+    process = start("serve", "-p", "-1")
+    with mcclient.Client(address_of(process)) as mc:
+        assert mc.set("k", "v")
+        process.send_signal(ending)
+        process.send_signal(ending)  # people press Ctrl-C twice
+        assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 0
+
+
+def test_the_port_that_it_has_found_is_written_where_memcached_writes_it(
+    start: Start, tmp_path: Path
+) -> None:
+    file = tmp_path / "port"
+    process = start("serve", "-p", "-1", env=os.environ | {"MEMCACHED_PORT_FILENAME": str(file)})
+    port = address_of(process).rpartition(":")[2]
+    assert file.read_text() == f"TCP INET: {port}\n"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_port_of_ones_own_choice(start: Start) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    assert address_of(start("serve", "-p", port, "-l", "127.0.0.1")) == f"127.0.0.1:{port}"
+
+
+def test_a_unix_socket_in_place_of_a_port(start: Start) -> None:
+    # Pytest's own folders have names too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="mc-") as folder:
+        path = Path(folder) / "socket"
+        process = start("serve", "-s", str(path), "-p", "0", "-a", "700")
+        assert address_of(process) == str(path)
+        assert stat.S_ISSOCK(path.stat().st_mode)
+        with mcclient.Client(str(path)) as mc:
+            assert mc.set("k", "v")
+            assert mc.get("k") == "v"
+        process.terminate()
+        assert process.wait(30) == 0
+        assert not path.exists()
+
+
+def test_the_size_of_items_is_bounded_as_it_was_told(start: Start) -> None:
+    process = start("serve", "-p", "-1", "-I", "2k", "-m", "8")
+    with mcclient.Client(address_of(process)) as mc:
+        assert mc.set("k", bytes(1500))
+        with pytest.raises(mcclient.ValueTooLarge):
+            mc.set("k", bytes(3000))
+
+
+def test_letters_without_a_meaning_here_change_nothing(start: Start) -> None:
+    letters = "-p -1 -u nobody -t 4 -v -vv -R 20 -a 0700 -m 64".split()
+    with mcclient.Client(address_of(start("serve", *letters))) as mc:
+        assert mc.set("k", "v")
+
+
+@pytest.mark.parametrize(
+    ("argv", "argument"),
+    [
+        (("-p", "65536"), "-p"),
+        (("-p", "-2"), "-p"),
+        (("-p", "http"), "-p"),
+        (("-p", "0"), "-p"),
+        (("-I", "1023"), "-I"),
+        (("-I", "1025m"), "-I"),
+        (("-I", "1g"), "-I"),
+        (("-m", "0"), "-m"),
+        (("-m", "lots"), "-m"),
+        (("-l", "no host"), "-l"),
+        (("-U", "11211"), "-U"),
+        (("-d",), "-d"),
+        (("-S",), "-S"),
+        (("somewhere",), "somewhere"),
+    ],
+)
+def test_what_it_cannot_do_is_a_usage_error(run: Run, argv: tuple[str, ...], argument: str) -> None:
+    status, out, err = run("serve", *argv)
+    assert (status, out, err.count("\n")) == (2, b"", 1)
+    assert argument in err
+
+
+def test_a_port_that_is_taken_is_status_3(run: Run, nobody: str) -> None:
+    port = nobody.rpartition(":")[2]
+    status, out, err = run("serve", "-p", port)
+    assert (status, out, err.count("\n")) == (3, b"", 1)
+    assert nobody in err
+
+
+def test_a_port_file_that_cannot_be_written_is_a_usage_error(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMCACHED_PORT_FILENAME", str(tmp_path / "nowhere" / "port"))
+    status, out, err = run("serve", "-p", "-1")
+    assert (status, out, err.count("\n")) == (2, b"", 1)
+    assert err.startswith("mcclient serve: MEMCACHED_PORT_FILENAME: ")
