@@ -13,14 +13,14 @@ clients (idle, on a ticket, or with a borrower) and slots (unopened, on a ticket
 client).  `pop` and `append` of a deque are atomic, by the interpreter's lock or, where there is
 none, by the deque's own.  So nothing is ever in two hands.
 
-**A ticket is decided once**, by `dict.setdefault`, which is atomic as well: by whoever has
+**A ticket is decided once**, by `dict.setdefault`, which is atomic as well: by somebody who has
 something for it, by the closing of the pool, or by its holder, who will not wait any longer.
-Whoever comes second learns what the first has done.  So when a holder gives up just as a client
+The second to come learns what the first has done.  So when a holder gives up just as a client
 comes in for it, one of the two knows, and the client goes to the next.
 
-**Look at the queue before the pop, and again after the append.**  A newcomer who finds somebody
-waiting does not help himself; so nobody is overtaken.  Who gives something back appends it and
-then looks whether somebody waits; who queues up appends his ticket and then looks whether
+**Look at the queue before the pop, and again after the append.**  A newcomer that finds somebody
+waiting takes nothing; so nobody is overtaken.  To give something back is to append it, and then
+to look whether somebody waits; to queue up is to append a ticket, and then to look whether
 something is free.  Both write before they read, so in whatever order their steps fall, at least one
 of them sees the other, and brings the two together.  (Without the interpreter's lock, the write has
 to be seen before the read is done: letting go of a deque's own lock is such a barrier.)
@@ -62,7 +62,7 @@ else:
 
     C = object
 
-__all__ = ["C", "Cloneable", "Generic", "Lender", "Slot", "Ticket", "retire"]
+__all__ = ["Lender", "Slot", "Ticket", "retire"]
 
 
 class Slot(tuple["C", "ref[Lender[C]]"]):
@@ -108,7 +108,7 @@ class Ticket(Generic[C]):
 
 
 class Lender(Generic[C]):
-    """Lends a client for each slot: the one used last comes first, and so does who came first.
+    """Lends a client for each slot: the one used last to the one that came first.
 
     Attributes:
         idle: the clients that nobody has, the one used last at the end.
@@ -117,8 +117,8 @@ class Lender(Generic[C]):
         master: one of those that are cloned; None before there is any. It knows how to wait.
         closed: nothing is lent any more.
 
-    While the queue is empty and it is not closed, everybody may pop from `idle`, and append to it
-    if he then looks at both again.
+    While the queue is empty and it is not closed, anybody may pop from `idle`, and may append to it
+    if both are looked at again afterwards.
     """
 
     def __init__(self) -> None:
@@ -236,8 +236,8 @@ class Lender(Generic[C]):
                 if thing is not None and ticket.decide(thing):
                     thing = None
             finally:
-                # Whoever has decided it may have been struck down before he could say so. So may
-                # we (hence `finally`); and while it is in the queue, the next one sees to it.
+                # Whoever has decided it may have been struck down before saying so. So may we
+                # (hence `finally`); and while it is in the queue, the next to come sees to it.
                 if ticket.decision:
                     ticket.wake()
             discard(queue, ticket)
@@ -254,7 +254,8 @@ class Lender(Generic[C]):
 
     def _open(self, slot: Slot[C]) -> C:
         try:
-            client = slot[0].clone()
+            master, _ = slot
+            client = master.clone()
             self._move_in(client, slot)
         except BaseException:
             # Now, not when the traceback and all its frames are gone.

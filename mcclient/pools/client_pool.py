@@ -221,7 +221,7 @@ class ClientPool(queue.Queue["C"]):
             try:
                 client.close()
             except BaseException as error:
-                failure = failure or error
+                failure = error if failure is None else failure
         if failure is not None:
             raise failure
 
@@ -238,7 +238,7 @@ class ClientPool(queue.Queue["C"]):
             try:
                 await client.aclose()
             except BaseException as error:
-                failure = failure or error
+                failure = error if failure is None else failure
         if failure is not None:
             raise failure
 

@@ -6,6 +6,7 @@ go on. A schedule says where that happens, so that a race is found by search, an
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,11 @@ class Interleaving:
         self._current = 0
         self._failures: list[BaseException] = []
 
+    @property
+    def is_through(self) -> bool:
+        """Whether it came to an end before all the switches were made."""
+        return self._steps >= 0
+
     def run(self) -> None:
         """Returns when all have finished; raises what the first of them raised.
 
@@ -59,12 +65,21 @@ class Interleaving:
         ]
         for thread in threads:
             thread.start()
-        self._turns[0].release()
-        self._finished.acquire()
+        # Finalizers of what happened to be garbage before are no part of this.
+        gc.disable()
+        try:
+            self._turns[0].release()
+            self._finished.acquire()
+        finally:
+            gc.enable()
         if self._failures:
             raise self._failures[0]
         for thread in threads:
             thread.join()
+
+    def lock(self) -> Lock:
+        """A lock for the code under test: whoever finds it taken lets others go on."""
+        return Lock(self)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """To be called by a job: let others go on until *condition* holds."""
@@ -126,3 +141,16 @@ class Interleaving:
         if me != chosen:
             self._turns[chosen].release()
             self._turns[me].acquire()
+
+
+class Lock:
+    def __init__(self, steps: Interleaving) -> None:
+        self._steps = steps
+        self._taken = False
+
+    def __enter__(self) -> None:
+        self._steps.wait_until(lambda: not self._taken)
+        self._taken = True
+
+    def __exit__(self, *exc: object) -> None:
+        self._taken = False

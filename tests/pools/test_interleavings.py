@@ -7,7 +7,7 @@ test_lender.py cannot see what happens between two steps, and a stress test seld
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import queue
 from functools import partial
 
 import pytest
@@ -42,6 +42,7 @@ class Scene:
     def play(self, *acts: str, switches: list[tuple[int, int]], instructions: bool) -> None:
         jobs = [getattr(self, act) for act in acts]
         self.steps = Interleaving(jobs, FILES, switches, instructions=instructions)
+        self.pool.mutex = self.steps.lock()
         self.steps.run()
         self.look_around()
 
@@ -69,8 +70,10 @@ class Scene:
     # ---- the acts
 
     def borrow(self) -> None:
+        newcomer = Newcomer(self)
         try:
             with self.pool.reserve() as client:
+                newcomer.looks_whether_it_may_have_one()
                 self.use(client)
         except (PoolEmpty, PoolClosed):
             pass
@@ -80,10 +83,12 @@ class Scene:
         self.borrow()
 
     def borrow_by_hand(self) -> None:
+        newcomer = Newcomer(self)
         try:
             client = self.pool.get_nowait()
         except (PoolEmpty, PoolClosed):
             return
+        newcomer.looks_whether_it_may_have_one()
         self.use(client)
         self.pool.put(client)
 
@@ -132,6 +137,18 @@ class Scene:
         self.pool.close()
 
 
+class Newcomer:
+    """Somebody who does not wait: made before it asks for a client."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._was_closed = scene.lender.closed
+        self._waiting = [ticket for ticket in scene.lender.queue if not ticket.decision]
+
+    def looks_whether_it_may_have_one(self) -> None:
+        assert not self._was_closed
+        assert all(ticket.decision for ticket in self._waiting), "it has overtaken somebody"
+
+
 ACTS = [
     "borrow",
     "borrow_twice",
@@ -145,7 +162,7 @@ ACTS = [
 ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(
     opened=st.integers(0, 2),
     unopened=st.integers(0, 1),
@@ -166,5 +183,32 @@ def test_nothing_is_lost_and_nobody_waits_in_vain(
 @pytest.mark.parametrize("other", ACTS)
 @pytest.mark.parametrize("act", ACTS)
 def test_one_may_do_everything_between_any_two_steps_of_another(act: str, other: str) -> None:
-    for step in range(80):
-        Scene(1, 1).play(act, other, switches=[(step, 0)], instructions=False)
+    for step in itertools.count():
+        scene = Scene(1, 1)
+        scene.play(act, other, switches=[(step, 0)], instructions=False)
+        if scene.steps.is_through:
+            break
+
+
+@pytest.mark.parametrize("what", ["the last slot", "the same client"])
+def test_two_cannot_take_the_room_of_one(what: str) -> None:
+    for step in itertools.count():
+        pool: ClientPool[BlockingClient] = ClientPool(n_slots=1 if what == "the last slot" else 2)
+        client = BlockingClient()
+        refused: list[Exception] = []
+
+        def join(pool=pool, client=client, refused=refused) -> None:
+            try:
+                if what == "the last slot":
+                    pool.fill(client, 1)
+                else:
+                    pool.put(client)
+            except (queue.Full, ValueError) as error:
+                refused.append(error)
+
+        steps = Interleaving([join, join], FILES, [(step, 0)])
+        pool.mutex = steps.lock()
+        steps.run()
+        assert pool.qsize() == len(refused) == 1
+        if steps.is_through:
+            break

@@ -6,6 +6,7 @@ test_interleavings.py.
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 
 import pytest
@@ -35,7 +36,7 @@ SLOT = "the right to make one"
 
 
 class LenderMachine(RuleBasedStateMachine):
-    """The model: a stack of idle clients, a number of unopened slots, and a line of those who wait."""
+    """The model: a stack of idle clients, so many unopened slots, and a line of those who wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,7 +184,7 @@ class LenderMachine(RuleBasedStateMachine):
         assert not any(waiter.woken or waiter.ticket.decision for waiter in self.line)
         for waiter in self.served:
             assert waiter.woken
-            (thing,) = waiter.ticket.decision.values()
+            thing = waiter.ticket.collect()
             assert (SLOT if isinstance(thing, Slot) else thing.number) == waiter.got
 
     @invariant()
@@ -236,3 +237,25 @@ TestLender = LenderMachine.TestCase
 TestLender.settings = settings(stateful_step_count=50)
 TestTidyLender = TidyMachine.TestCase
 TestTidyLender.settings = settings(stateful_step_count=50)
+
+
+def test_a_newcomer_does_not_snatch_what_comes_in_just_as_it_looks() -> None:
+    class JustComing(deque[BlockingClient]):
+        """Whoever asks first is too early."""
+
+        asked = False
+
+        def pop(self) -> BlockingClient:
+            if self.asked:
+                return super().pop()
+            self.asked = True
+            raise IndexError
+
+    lender: Lender[BlockingClient] = Lender()
+    waiter = Waiter()
+    lender.queue_up(waiter.ticket)
+    # Put down by somebody who has not yet come to looking at the queue.
+    lender.idle = JustComing([BlockingClient()])
+    assert lender.take() is None
+    lender.hand_on()
+    assert waiter.woken

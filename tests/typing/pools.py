@@ -1,0 +1,121 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+"""What type checkers make of the pools. Never run: scripts/check has mypy and pyright read it.
+
+A line that must be refused says so in a comment, which is itself an error where it is not needed:
+``type: ignore`` if both must refuse it, ``pyright: ignore`` if mypy cannot (it does not hold the
+receiver of a method against the bound of its `self`).
+"""
+
+from __future__ import annotations
+
+import queue
+from typing import assert_type
+
+from mcclient import AsyncClient, Client, ClientPool, ThreadMappedPool
+
+
+class Blocking:
+    """Somebody else's blocking client."""
+
+    def clone(self) -> Blocking:
+        return Blocking()
+
+    def close(self) -> None: ...
+
+
+class Bare:
+    """Something that cannot be closed."""
+
+    def clone(self) -> Bare:
+        return Bare()
+
+
+def threads(mc: Client) -> bytes:
+    pool = ClientPool(mc, 3)
+    assert_type(pool, ClientPool[Client])
+    as_a_queue: queue.Queue[Client] = pool
+    with pool.reserve() as client:
+        assert_type(client, Client)
+    with pool.reserve(block=True, timeout=0.5) as client:
+        assert_type(client, Client)
+    assert_type(pool.get(), Client)
+    assert_type(pool.get_nowait(), Client)
+    assert_type(as_a_queue.get(), Client)
+    pool.put(mc)
+    pool.fill(mc, 3)
+    pool.close()
+    with pool.reserve() as client:
+        # No `return` after the block: it swallows no exceptions.
+        return b""
+
+
+async def tasks(mc: AsyncClient) -> bytes:
+    pool = ClientPool(mc, 3)
+    assert_type(pool, ClientPool[AsyncClient])
+    async with pool.reserve() as client:
+        assert_type(client, AsyncClient)
+    async with pool.reserve(block=True, timeout=0.5) as client:
+        assert_type(client, AsyncClient)
+    assert_type(await pool.aget(timeout=0.5), AsyncClient)
+    assert_type(pool.get_nowait(), AsyncClient)
+    pool.put(mc)
+    await pool.aclose()
+    async with pool.reserve() as client:
+        return b""
+
+
+def filled_later(mc: Client) -> None:
+    pool: ClientPool[Client] = ClientPool()
+    pool.fill(mc, 3)
+    with pool.reserve() as client:
+        assert_type(client, Client)
+
+
+def anybodys(mc: Blocking) -> None:
+    with ClientPool(mc, 3).reserve() as client:
+        assert_type(client, Blocking)
+
+
+async def the_wrong_door_to_threads(pool: ClientPool[Client]) -> None:
+    async with pool.reserve():  # type: ignore[attr-defined]
+        pass
+    await pool.aget()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    await pool.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+async def the_wrong_door_to_tasks(pool: ClientPool[AsyncClient]) -> None:
+    with pool.reserve():  # type: ignore[attr-defined]
+        pass
+    pool.close()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    pool.shutdown()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def the_wrong_things(mc: Client, amc: AsyncClient) -> None:
+    ClientPool("127.0.0.1:11211", 3)  # type: ignore[arg-type]
+    ClientPool(Bare(), 3).reserve()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    ClientPool(mc, "3")  # type: ignore[arg-type]
+    pool = ClientPool(mc, 3)
+    pool.fill(amc, 3)  # type: ignore[arg-type]
+    pool.put(amc)  # type: ignore[arg-type]
+    pool.reserve(timeout="1")  # type: ignore[arg-type]
+    ThreadMappedPool("127.0.0.1:11211")  # type: ignore[type-var]
+    ThreadMappedPool()  # type: ignore[call-arg]
+
+
+def mapped(mc: Client) -> None:
+    pool = ThreadMappedPool(mc)
+    assert_type(pool, ThreadMappedPool[Client])
+    with pool.reserve() as client:
+        assert_type(client, Client)
+    assert_type(pool.relinquish(), Client | None)
+    assert_type(pool.master, Client)
+
+
+def mapped_over_async_clients(mc: AsyncClient) -> None:
+    with ThreadMappedPool(mc).reserve() as client:
+        assert_type(client, AsyncClient)
+
+
+async def the_wrong_door_to_a_map(pool: ThreadMappedPool[AsyncClient]) -> None:
+    async with pool.reserve():  # type: ignore[attr-defined]
+        pass
