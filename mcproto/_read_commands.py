@@ -136,8 +136,14 @@ class CommandReader:
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer has sent. What will be swallowed is not kept."""
+        if self._unwanted:
+            # Nothing is in the buffer, or it would have been swallowed.
+            unwanted = min(self._unwanted, len(data))
+            self._unwanted -= unwanted
+            if unwanted == len(data):
+                return
+            data = data[unwanted:]
         self._buffer.feed(data)
-        self._swallow()
 
     def next(self) -> Command[object] | BadRequest | NeedData | Closed:
         """The next request; CLOSED: the peer speaks another protocol.
@@ -156,7 +162,7 @@ class CommandReader:
             self._announced = announced = request
             if request.make is None or request.size > self._max_value:
                 self._unwanted = request.size + 2
-                self._swallow()
+                self._unwanted -= self._buffer.skip(self._unwanted)
         if announced.make is None or announced.size > self._max_value:
             # Whoever waits for the error before he sends the block waits for ever.
             if self._unwanted:
@@ -170,10 +176,6 @@ class CommandReader:
         if self._buffer.take(2) != b"\r\n":
             return BadRequest(BAD_CHUNK, noreply=announced.refusal.noreply)
         return announced.make(value)
-
-    def _swallow(self) -> None:
-        if self._unwanted:
-            self._unwanted -= self._buffer.skip(self._unwanted)
 
 
 def read_request(line: bytes) -> Request:

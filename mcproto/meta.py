@@ -622,8 +622,7 @@ def _word(letter: str, argument: object) -> bytes:
     if numbers is not None:
         number = checked_int(letter, argument, *numbers)  # type: ignore[arg-type]
         return b" %b%d" % (letter.encode(), number)
-    checked_bool(letter, argument)  # type: ignore[arg-type]
-    raise AssertionError(f"{letter} is absent")
+    raise TypeError(f"{letter} must be a bool, not {type(argument).__name__}")
 
 
 def _opaque(token: str | bytes | None) -> bytes | None:

@@ -22,8 +22,7 @@ OURS = ("mcproto", "mcclient")
 class Row(NamedTuple):
     """What the modules of a layer may import beside each other.
 
-    `ours` names rows, `world` what of WORLD; "*" is everything. ``threading.Lock`` in `world`
-    allows ``from threading import Lock`` and no more.
+    `ours` names rows, `world` what of WORLD; "*" is everything.
     """
 
     ours: str = ""
@@ -75,7 +74,7 @@ TABLE = {
     # The clients: they have the clock and choose the backend; moving bytes is the backend's.
     "mcclient": Row(HELPERS + ADAPTERS + LOGIC, "time"),
     # Pools know clients as something with `clone()`; the pooled client has their methods.
-    "mcclient.pools._lender": Row("mcproto mcclient._errors", "threading.Lock"),
+    "mcclient.pools._lender": Row("mcproto mcclient._errors"),
     "mcclient.pools": Row(LOGIC + INTERFACES + "mcclient mcclient.pools._lender", "threading time"),
     "mcclient.__init__": Row(LOGIC + "mcclient mcclient.pools"),
     # The server: the protocol's other half, and nothing of the clients.
@@ -219,7 +218,6 @@ def test_what_is_forbidden_is_found(module: str, source: str) -> None:
         ("mcproto.transports.trio", "import trio\nfrom mcproto import ProtocolError"),
         ("mcproto.transports.trio", "import trio.lowlevel\nfrom trio import socket"),
         ("mcclient.rings.brand_new", "import hashlib\nfrom .._servers import Server"),
-        ("mcclient.pools._lender", "from threading import Lock"),
         ("mcclient.cli", "import asyncio, trio\nfrom mcclient.embedded import MemoryServer"),
     ],
 )

@@ -121,7 +121,10 @@ class Loop:
     def stop(self) -> None:
         """Make `run` end. From any thread, once."""
         self._is_stopped = True
-        self._waker.send(b"\0")
+        try:
+            self._waker.send(b"\0")
+        except OSError:
+            pass  # the loop has seen it by itself, and is gone
 
     def run(self) -> None:
         """Serve until `stop`, then close every connection."""

@@ -88,7 +88,10 @@ class BlockingTransport:
 
     def __del__(self) -> None:
         # Dropped on the way by an interruption: nobody is left to close it, and nobody to warn.
-        self.close()
+        try:
+            self.close()
+        except AttributeError:
+            pass  # that was in `__init__`
 
     def _wait_at_most(self, seconds: float | None) -> None:
         limit = self._limit

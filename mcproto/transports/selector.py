@@ -114,7 +114,10 @@ class SelectorTransport:
 
     def __del__(self) -> None:
         # Dropped on the way by an interruption: nobody is left to close it, and nobody to warn.
-        self.close()
+        try:
+            self.close()
+        except AttributeError:
+            pass  # that was in `__init__`
 
     def _wait_for(self, events: int, deadline: float) -> None:
         if self._selector is None:
