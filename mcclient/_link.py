@@ -49,10 +49,10 @@ class Link:
 
     __slots__ = (
         "__weakref__",
-        "_get_forms",
+        "_next_get",
+        "_next_set",
         "_receive",
         "_send",
-        "_set_forms",
         "_timeout",
         "connection",
         "is_open",
@@ -66,8 +66,8 @@ class Link:
         self.since = monotonic()
         self.is_open = True
         self._timeout = timeout
-        self._get_forms = get_forms()
-        self._set_forms = set_forms()
+        self._next_get = get_forms().__next__
+        self._next_set = set_forms().__next__
         self.rearm()
 
     def exchange(self, command: Command[R], deadline: float) -> R:
@@ -89,7 +89,7 @@ class Link:
 
     def fetch(self, key: bytes) -> tuple[bytes, int] | None:
         """(value, flags) of an item, None if it is not there. Raises as `exchange` does."""
-        form, miss, heads = next(self._get_forms)
+        form, miss, heads = self._next_get()
         request = form % key
         connection = self.connection
         connection.owed = 1
@@ -98,15 +98,14 @@ class Link:
             received = b""
             if sent == len(request):
                 received = self._receive(RECEIVE_SIZE)
+                head, _, rest = received.partition(b"\r\n")
+                size, flags = heads[head]
+                if rest[size:] == b"\r\n":  # so long it is, and no longer
+                    connection.owed = 0
+                    return rest[:size], flags
                 if received == miss:
                     connection.owed = 0
                     return None
-                head, _, rest = received.partition(b"\r\n")
-                size, flags = heads[head]
-                value = rest[:-2]
-                if len(value) == size and rest[-2:] == b"\r\n":
-                    connection.owed = 0
-                    return value, flags
             command = meta.Get(key, f=True, O=heads.token, v=True)
             reply = self._go_on(command, request[sent:], received)
         except BaseException:
@@ -122,7 +121,7 @@ class Link:
     def store(self, key: bytes, value: bytes, flags: int, exptime: int) -> bool:
         """Whether the item has been stored. Raises as `exchange` does."""
         connection = self.connection
-        plain, full, stored, token = next(self._set_forms)
+        plain, full, stored, token = self._next_set()
         if flags or exptime:
             request = full % (key, len(value), flags, exptime, value)
         else:

@@ -33,7 +33,7 @@ _SETS = [b"%c%c" % (first, second) for first in b"stuv" for second in b"efghijkl
 class Heads(dict[bytes, tuple[int, int]]):
     """``VA <size> f<flags> O<token>`` -> (size, flags), for one token. Remembered, bounded.
 
-    A line that is anything else is (-1, 0).
+    A line that is anything else is (-1, 0): what follows it never fits that size.
     """
 
     __slots__ = ("token",)
