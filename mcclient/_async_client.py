@@ -17,8 +17,9 @@ from . import operations
 from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
 from ._expiry import exptime_of
 from ._failures import connect_failed, exchange_failed, may_try_again
+from ._fork import tell_after_fork
 from ._link import AsyncLink, ClosedLinks
-from ._options import Options
+from ._options import Options, check_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,11 +64,14 @@ class AsyncClient:
         "__weakref__",
         "_backend",
         "_busy",
+        "_home",
+        "_is_given",
         "_links",
         "_opened",
         "_options",
         "_setup",
         "_timeout",
+        "closed",
         "servers",
     )
 
@@ -84,8 +88,8 @@ class AsyncClient:
         connect_timeout: float | None = 1.0,
         on_unavailable: Literal["raise", "miss"] = "raise",
     ) -> None:
-        if backend is not None and not hasattr(backend, "side_by_side"):
-            raise TypeError(f"backend must be an async one, not {type(backend).__name__}")
+        if backend is not None:
+            check_backend(backend, "side_by_side", "an async")
         options = Options(
             servers=servers,
             protocol=protocol,
@@ -101,15 +105,21 @@ class AsyncClient:
     def _start(self, options: Options, backend: AsyncBackend[Any] | None) -> None:
         setup = options.setup
         self.servers = tuple([server.name for server in setup.servers])
+        self.closed = False
         self._options = options
         self._setup = setup
+        # Where none was given, the one for where it was used last.
         self._backend: AsyncBackend[AsyncTransport] | None = backend
+        self._is_given = backend is not None
         self._timeout = inf if options.timeout is None else options.timeout
         self._busy = False
         # The idle links, by server. One that is in use is not here.
         self._links: dict[int, AsyncLink] = {}
         # The newest link to each server, wherever it is. Asked by `aclose` only.
         self._opened: dict[int, ref[AsyncLink]] = {}
+        # The loop, or trio's run, that the links belong to.
+        self._home: object = None
+        tell_after_fork(self)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -313,11 +323,12 @@ class AsyncClient:
     def clone(self) -> Self:
         """Another client with the same options, and connections of its own. Connects nothing."""
         clone = type(self).__new__(type(self))
-        clone._start(self._options, self._backend)
+        clone._start(self._options, self._backend if self._is_given else None)
         return clone
 
     async def aclose(self) -> None:
         """Close all connections. Calls in other tasks end with `ClientClosed`, at once."""
+        self.closed = True
         idle, self._links = self._links, ClosedLinks()
         while idle:
             idle.popitem()[1].close()
@@ -325,6 +336,13 @@ class AsyncClient:
             link = reference()
             if link is not None and link.is_open:
                 link.close()
+
+    def forget_connections(self) -> None:
+        """Start anew with fresh connections. What a child process does after a fork, by itself."""
+        if not self.closed:
+            # Not closed: the parent's loop watches them with what the child has inherited.
+            _ORPHANS.append(self._links)
+            self._links = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -338,7 +356,7 @@ class AsyncClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        state = ", closed" if isinstance(self._links, ClosedLinks) else ""
+        state = ", closed" if self.closed else ""
         return f"{type(self).__name__}({list(self.servers)!r}{state})"
 
     def new_event(self) -> Event:
@@ -348,9 +366,24 @@ class AsyncClient:
     # ------------------------------------------------------------------------------ the runner
 
     def _current_backend(self) -> AsyncBackend[AsyncTransport]:
-        if self._backend is None:
-            self._backend = _backend_here()
-        return self._backend
+        """The backend for here and now; what belongs to a loop that has ended is forgotten."""
+        backend = self._backend
+        try:
+            home = None if backend is None else backend.home()
+        except RuntimeError:
+            if self._is_given:
+                raise
+            home = None  # it was another framework's
+        if home is not None and home is self._home:
+            assert backend is not None
+            return backend
+        if not self._is_given:
+            backend = self._backend = _backend_here()
+        assert backend is not None
+        self._home = backend.home()
+        if not self.closed:
+            self._links = {}
+        return backend
 
     async def _run(self, operation: Operation[R]) -> R:
         """Do what the operation asks for, and give back its result."""
@@ -425,7 +458,7 @@ class AsyncClient:
                 return await self._exchange_on(server, link, command, deadline)
             except _FAILURES as error:
                 failure = error
-        if isinstance(self._links, ClosedLinks):
+        if self.closed:
             raise ClientClosed("the client has been closed") from failure
         raise exchange_failed(failure, self.servers[server], command, written=True)
 
@@ -480,7 +513,7 @@ class AsyncClient:
         except _FAILURES as error:
             if link is not None:
                 link.close()
-            if isinstance(self._links, ClosedLinks):
+            if self.closed:
                 raise ClientClosed("the client has been closed") from error
             raise connect_failed(
                 error,
@@ -495,6 +528,10 @@ class AsyncClient:
             raise
         assert link is not None
         return link
+
+
+# In a child process, the connections of its parent.
+_ORPHANS: list[dict[int, AsyncLink]] = []
 
 
 class Event:

@@ -19,8 +19,9 @@ from . import operations
 from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
 from ._expiry import exptime_of
 from ._failures import connect_failed, exchange_failed, may_try_again
+from ._fork import tell_after_fork
 from ._link import STALE_AFTER, ClosedLinks, Link
-from ._options import Options
+from ._options import Options, check_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Client:
 
     Attributes:
         servers: the servers as text, in the order given.
+        closed: whether `close` has been called. (A pool replaces a closed client.)
     """
 
     __slots__ = (
@@ -102,6 +104,7 @@ class Client:
         "_routes",
         "_setup",
         "_timeout",
+        "closed",
         "servers",
     )
 
@@ -120,8 +123,8 @@ class Client:
     ) -> None:
         if backend is None:
             backend = BlockingBackend()
-        elif not hasattr(backend, "exchange_all"):
-            raise TypeError(f"backend must be a blocking one, not {type(backend).__name__}")
+        else:
+            check_backend(backend, "exchange_all", "a blocking")
         options = Options(
             servers=servers,
             protocol=protocol,
@@ -137,6 +140,7 @@ class Client:
     def _start(self, options: Options, backend: Backend[Any]) -> None:
         setup = options.setup
         self.servers = tuple([server.name for server in setup.servers])
+        self.closed = False
         self._options = options
         self._setup = setup
         self._routes = setup.routes
@@ -150,6 +154,7 @@ class Client:
         self._links: dict[int, Link] = {}
         # The newest link to each server, wherever it is. Asked only where none is idle.
         self._opened: dict[int, ref[Link]] = {}
+        tell_after_fork(self)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -404,6 +409,7 @@ class Client:
 
     def close(self) -> None:
         """Close all connections. Calls in other threads end with `ClientClosed`, at once."""
+        self.closed = True
         idle, self._links = self._links, ClosedLinks()
         while idle:
             idle.popitem()[1].close()
@@ -411,6 +417,14 @@ class Client:
             link = reference()
             if link is not None and link.is_open:
                 link.abort()
+
+    def forget_connections(self) -> None:
+        """Start anew with fresh connections. What a child process does after a fork, by itself."""
+        self._opened = {}
+        if not self.closed:
+            idle, self._links = self._links, {}
+            for link in idle.values():
+                link.close()
 
     def __enter__(self) -> Self:
         return self
@@ -424,7 +438,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        state = ", closed" if isinstance(self._links, ClosedLinks) else ""
+        state = ", closed" if self.closed else ""
         return f"{type(self).__name__}({list(self.servers)!r}{state})"
 
     # ------------------------------------------------------------------------------ the runner
@@ -514,7 +528,7 @@ class Client:
             else:
                 self._put_back(server, fresh)
                 return result
-        if isinstance(self._links, ClosedLinks):
+        if self.closed:
             raise ClientClosed("the client has been closed") from error
         raise exchange_failed(error, self.servers[server], command, written=True)
 
@@ -608,7 +622,7 @@ class Client:
         except _FAILURES as error:
             if link is not None:
                 link.close()
-            if isinstance(self._links, ClosedLinks):
+            if self.closed:
                 raise ClientClosed("the client has been closed") from error
             raise connect_failed(
                 error,

@@ -65,7 +65,10 @@ def exptime_at(expire: Expire, now: float) -> int:
     if seconds <= MONTH:
         return _rounded_up(seconds)
     if seconds > _LAST:
-        raise InvalidArgument("expire is beyond January 2038, which is all that servers can hold")
+        raise InvalidArgument(
+            "expire is in seconds from now, and these end after January 2038, which servers"
+            " cannot hold; for a point in time pass a datetime"
+        )
     return _checked(_rounded_up(now + seconds))
 
 

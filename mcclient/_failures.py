@@ -66,7 +66,7 @@ def exchange_failed(
     elif isinstance(error, LocalProtocolError):
         raise error
     else:
-        name = type(command).__name__
+        name = type(command).__name__.lower()
         maybe = written and not command.is_read
         kind: type[ConnectionLost | OperationTimeout]
         if isinstance(error, (TimeoutError, BlockingIOError)):
@@ -75,6 +75,8 @@ def exchange_failed(
             kind, text = ConnectionLost, f"{name} got no proper answer: {error}"
         else:
             kind, text = ConnectionLost, f"the connection was lost during {name}: {error}"
+        if maybe:
+            text += " (it may have been applied)"
         failed = kind(f"{server}: {text}", server=server, key=key, maybe_applied=maybe)
     failed.__cause__ = error
     return failed
@@ -92,7 +94,7 @@ def connect_failed(
         in_time: whether the operation's own deadline has not passed.
     """
     if isinstance(error, TimeoutError) and not in_time:
-        step = "while greeting it" if greeted else "while connecting"
+        step = "at its first exchange" if greeted else "while connecting"
         failed: MemcacheError = OperationTimeout(
             f"{server}: the deadline passed {step}", server=server
         )
@@ -122,9 +124,8 @@ def _reason(error: Exception, dialect: str) -> tuple[Step, str]:
     elif isinstance(error, TimeoutError):
         return "protocol", "connected, but no answer within connect_timeout"
     else:
-        text = f"connected, but then: {error}"
+        return "protocol", f"connected, but then: {error}"
     if dialect == "meta":
-        # Older servers answer with an error, some proxies close.
         text += " (if it does not know meta commands, use protocol='classic')"
     return "protocol", text
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Options"]
+__all__ = ["Options", "check_backend"]
 
 _DIALECTS: dict[str, type[Dialect]] = {"meta": Meta, "classic": Classic}
 _POLICIES = {"raise": False, "miss": True}
@@ -79,6 +79,15 @@ class Options:
                 return number
         ours = ", ".join([known.name for known in self.setup.servers])
         raise InvalidArgument(f"server must be one of the client's ({ours}), not {server!r}")
+
+
+def check_backend(backend: object, method: str, kind: str) -> None:
+    """Raise TypeError if this is no backend of the kind that has such a method."""
+    if isinstance(backend, type):
+        name = backend.__name__
+        raise TypeError(f"backend must be an object, not a class: {name}()?")
+    if not hasattr(backend, method):
+        raise TypeError(f"backend must be {kind} one, not {type(backend).__name__}")
 
 
 def _chosen(name: str, choice: str, known: dict[str, T]) -> T:

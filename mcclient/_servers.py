@@ -147,6 +147,10 @@ def _parse_text(spec: str) -> Server:
     else:
         host, *numbers = text.split(":")
         is_host = _is_name(host)
+    if host.isdigit():
+        raise _refused(
+            spec, "a number is no host; if it is a port, give (host, port) as (str, int)"
+        )
     if not is_host or len(numbers) > 2:
         raise _refused(spec, f"an address looks like {_FORMS}")
     port, weight = DEFAULT_PORT, 1

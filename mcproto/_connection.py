@@ -152,8 +152,9 @@ class ClientConnection:
         if size > self._limits.max_value:
             raise ItemTooLarge(f"a value of {size} bytes; {self._limits.max_value} are allowed")
         data = command.encode()
-        self._fifo.commands.append(command)
+        # In this order: who is interrupted in between leaves a connection that is not idle.
         self.owed += 1
+        self._fifo.commands.append(command)
         if isinstance(command, Quit):
             self._quit = True
         elif command.noreply:

@@ -21,8 +21,9 @@ PACKAGES = ("mcproto", "mcclient")
 INNER = {
     "mcclient._expiry": {"exptime_at", "exptime_of"},
     "mcclient._failures": {"command_failed", "connect_failed", "exchange_failed", "may_try_again"},
+    "mcclient._fork": {"tell_after_fork"},
     "mcclient._link": {"AsyncLink", "ClosedLinks", "Link", "STALE_AFTER"},
-    "mcclient._options": {"Options"},
+    "mcclient._options": {"Options", "check_backend"},
     "mcclient._servers": {"DEFAULT_PORT", "Server", "parse_server", "parse_servers"},
     "mcproto._buffer": {"ReceiveBuffer"},
     "mcproto._direct": {"Heads", "get_forms", "set_forms"},

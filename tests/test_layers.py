@@ -72,7 +72,8 @@ TABLE = {
     "mcclient.values": Row("mcproto mcclient._errors"),
     "mcclient.operations": Row(LOGIC),
     # The clients: they have the clock and choose the backend; moving bytes is the backend's.
-    "mcclient": Row(HELPERS + ADAPTERS + LOGIC, "time"),
+    "mcclient": Row(HELPERS + ADAPTERS + LOGIC + "mcclient._fork ", "time"),
+    "mcclient._fork": Row("", "os"),
     # Pools know clients as something with `clone()`; the pooled client has their methods.
     "mcclient.pools._lender": Row("mcproto mcclient._errors"),
     "mcclient.pools": Row(LOGIC + INTERFACES + "mcclient mcclient.pools._lender", "threading time"),

@@ -79,6 +79,7 @@ class MemoryServer:
         self._path = path
         self._limits = (memory, item_size)
         self._store = Store(memory, item_size)
+        self._lifecycle = threading.Lock()  # of all that starts and ends
         self._lock = threading.Lock()  # of all that answers commands
         self._ahead = time() - monotonic()  # of the monotonic clock
         self._started = self._now
@@ -117,35 +118,38 @@ class MemoryServer:
             OSError: that address cannot be listened on.
             RuntimeError: it is listening already.
         """
-        if self._listener is not None:
-            raise RuntimeError("the server has been started")
-        self._listener = self._listen()
-        if self._path is None:
-            self.port = self._listener.getsockname()[1]
-        self._run()
+        with self._lifecycle:
+            if self._listener is not None:
+                raise RuntimeError("the server has been started")
+            self._listener = self._listen()
+            if self._path is None:
+                self.port = self._listener.getsockname()[1]
+            self._run()
 
     def close(self) -> None:
         """Close every connection, stop listening, forget every item. Again: nothing happens."""
-        if self._listener is None:
-            return
-        self._halt()
-        self._listener.close()
-        self._listener = None
-        if self._path is not None and os.path.exists(self._path):
-            os.unlink(self._path)
-        self._forget()
+        with self._lifecycle:
+            if self._listener is None:
+                return
+            self._halt()
+            self._listener.close()
+            self._listener = None
+            if self._path is not None and os.path.exists(self._path):
+                os.unlink(self._path)
+            self._forget()
 
     def restart(self) -> None:
         """What clients see of a crash and a quick restart: no connections, no items, same address.
 
         Nothing is left of the failures that were ordered. The clock goes on.
         """
-        if self._loop is None:
-            self._forget()
-            return
-        self._halt()
-        self._forget()
-        self._run()
+        with self._lifecycle:
+            if self._listener is None:
+                self._forget()
+            else:
+                self._halt()
+                self._forget()
+                self._run()
 
     def __enter__(self) -> Self:
         self.start()

@@ -170,9 +170,16 @@ class Lender(Generic[C]):
         slot = popped(self.unopened)
         return None if slot is None else self._open(slot)
 
+    def forget(self, client: C) -> None:
+        """*client* is of no further use to anybody: its slot is free for another."""
+        # With the entry goes the slot, and `Slot.__del__` makes a new one.
+        self._living.pop(id(client), None)
+
     def give_back(self, client: C) -> None:
         """*client* goes to whoever has waited longest. If nobody waits, it is taken next."""
-        if self.queue:
+        if getattr(client, "closed", False):
+            self.forget(client)
+        elif self.queue:
             # From hand to hand, lest an interruption leave it lying beside somebody who waits.
             self.hand_on(client)
         else:

@@ -316,8 +316,8 @@ class Reservation(Generic[C]):
             # Before all else: what is given back twice is lent twice.
             self.client = None
             lender = self.lender
-            if lender.queue:
-                lender.hand_on(client)
+            if lender.queue or getattr(client, "closed", False):
+                lender.give_back(client)
             else:
                 lender.idle.append(client)
                 if lender.queue or lender.closed:
@@ -374,10 +374,16 @@ class AsyncReservation(Generic[C]):
             pass
 
 
+def nothing_to_lend(lender: Lender[C]) -> str:
+    if lender.master is None:
+        return "the pool has no clients: ClientPool(mc, n_slots), or fill(mc, n_slots)"
+    return "every client is lent out"
+
+
 def wait_in_thread(lender: Lender[C], block: bool, timeout: float | None) -> C:
     """A client of *lender*, when this thread's turn comes."""
     if not block:
-        raise PoolEmpty("every client is lent out")
+        raise PoolEmpty(nothing_to_lend(lender))
     # Of all that a thread can wait on, this takes no lock of its own when it is set: the waker may
     # be a finalizer that runs in the midst of another waker.
     bell: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -396,7 +402,7 @@ def wait_in_thread(lender: Lender[C], block: bool, timeout: float | None) -> C:
 async def wait_in_task(lender: Lender[A], block: bool, timeout: float | None) -> A:
     """A client of *lender*, when this task's turn comes."""
     if not block:
-        raise PoolEmpty("every client is lent out")
+        raise PoolEmpty(nothing_to_lend(lender))
     assert lender.master is not None
     event = lender.master.new_event()
     ticket: Ticket[A] = Ticket(event.set)
@@ -424,6 +430,8 @@ def door_for(client: C) -> type[Reservation[C]] | type[AsyncReservation[C]]:
     """How clients of this kind are reserved."""
     if not callable(getattr(client, "clone", None)):
         raise TypeError(f"mc must be a client, with clone(), not {type(client).__name__}")
+    if isinstance(client, type):
+        raise TypeError(f"mc must be a client, not a class: {client.__name__}(servers)?")
     if hasattr(client, "aclose") and not hasattr(client, "close"):
         return AsyncReservation
     return Reservation

@@ -86,6 +86,8 @@ class MappedReservation(Generic[C]):
     ) -> None:
         # The key of the beginning: that is where the client was missing.
         key, client = self._key, self._client
+        if getattr(client, "closed", False):
+            return  # the next time there will be another
         surplus = self._pool.pop(key, None)
         self._pool[key] = client
         if surplus is not None and surplus is not client:

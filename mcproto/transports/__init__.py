@@ -130,6 +130,14 @@ if TYPE_CHECKING:
 
         def new_event(self) -> AsyncEvent: ...
 
+        def home(self) -> object:
+            """The loop or run that is running this code, to which its transports are bound.
+
+            Raises:
+                RuntimeError: there is none of this framework.
+            """
+            ...
+
         def now(self) -> float:
             """The time on the framework's clock, in seconds from some point on."""
             ...

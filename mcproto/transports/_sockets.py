@@ -20,14 +20,19 @@ def connected(address: Address, deadline: float) -> socket.socket:
     if isinstance(address, str):
         return _connect(socket.AF_UNIX, address, deadline)
     failure: OSError | None = None
-    for family, _, _, _, to in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
-        try:
-            return _connect(family, to, deadline)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            failure = failure or error
-    raise failure or OSError(f"{address[0]} has no address")
+    try:
+        for family, _, _, _, to in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+            try:
+                return _connect(family, to, deadline)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                failure = failure or error
+        raise failure or OSError(f"{address[0]} has no address")
+    finally:
+        # Its traceback holds this frame; together they would wait for the garbage collector, and
+        # the client with them.
+        del failure
 
 
 def _connect(family: int, address: object, deadline: float) -> socket.socket:

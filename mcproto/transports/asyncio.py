@@ -88,7 +88,10 @@ class AsyncioTransport(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         if self._transport is not None:
-            self._transport.abort()
+            try:
+                self._transport.abort()
+            except RuntimeError:
+                pass  # the loop has ended, and all that was in it
 
     def _connected(self) -> asyncio.Transport:
         if self._error is not None:
@@ -151,6 +154,9 @@ class AsyncioBackend:
 
     def new_event(self) -> asyncio.Event:
         return asyncio.Event()
+
+    def home(self) -> object:
+        return asyncio.get_running_loop()
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -76,15 +76,21 @@ class TrioBackend:
             return TrioTransport(await _connected(socket.AF_UNIX, address))
         failure: OSError | None = None
         found = await trio.socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-        for family, _, _, _, to in found:
-            try:
-                return TrioTransport(await _connected(family, to))
-            except OSError as error:
-                failure = failure or error
-        raise failure or OSError(f"{address[0]} has no address")
+        try:
+            for family, _, _, _, to in found:
+                try:
+                    return TrioTransport(await _connected(family, to))
+                except OSError as error:
+                    failure = failure or error
+            raise failure or OSError(f"{address[0]} has no address")
+        finally:
+            del failure  # or it and this frame would hold each other
 
     def new_event(self) -> trio.Event:
         return trio.Event()
+
+    def home(self) -> object:
+        return trio.lowlevel.current_trio_token()
 
     def now(self) -> float:
         return trio.current_time()

@@ -79,7 +79,7 @@ class StoredItem:
 
     Attributes:
         key: decoded, if it came as base64.
-        is_base64: it did, and is shown so.
+        is_base64: it did, with ``ms``, and is shown so. (Any other way to make an item forgets it.)
         value: bytes.
         flags: the client's 32 bits.
         expires: when, or inf.
@@ -283,7 +283,7 @@ class Items:
             new.value = old.value + new.value if mode == "A" else new.value + old.value
             new.flags = old.flags
             new.expires = old.expires
-            new.is_base64 = old.is_base64
+            new.is_base64 = False
         self.link(new, now, unique)
         return Status.STORED
 
@@ -367,8 +367,6 @@ class Items:
             self.mark(item, unique)
             self.promote(item)
         else:
-            longer = StoredItem(
-                key, digits, flags=item.flags, expires=item.expires, is_base64=item.is_base64
-            )
+            longer = StoredItem(key, digits, flags=item.flags, expires=item.expires)
             self.link(longer, now, unique)
         return number

@@ -66,7 +66,7 @@ def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
     if item is None:
         if command.N is None:
             return _without_item("EN", command)
-        item = StoredItem(command.item_key, b"", is_base64=command.b)
+        item = StoredItem(command.item_key, b"")
         items.link(item, now, command.E)
     flags: Flags = []
     won = created
@@ -95,7 +95,7 @@ def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
             case _:
                 flags += _own_flag(command, letter)
     flags += _tokens(item, won)
-    if not command.u:
+    if True:
         items.use(item, now)
     if command.v and item.cas != command.C:
         return MetaReply("VA", flags, item.value)
@@ -170,9 +170,7 @@ def _delete(items: Items, command: meta.Delete, now: float) -> MetaReply:
         return _without_item("NF" if item is None else "EX", command)
     if command.x:
         expires = expiry(command.T or 0, now)
-        item = StoredItem(
-            item.key, b"", flags=command.F or 0, expires=expires, is_base64=item.is_base64
-        )
+        item = StoredItem(item.key, b"", flags=command.F or 0, expires=expires)
         items.link(item, now, command.E)
     if command.I:
         if command.T is not None:
@@ -195,7 +193,7 @@ def _arithmetic(items: Items, command: meta.Arithmetic, now: float) -> MetaReply
         return result
     if result is Status.NOT_FOUND and command.N is not None:
         result = command.J or 0
-        first = StoredItem(key, b"%d" % result, expires=expiry(command.N, now), is_base64=command.b)
+        first = StoredItem(key, b"%d" % result, expires=expiry(command.N, now))
         items.link(first, now, command.E)
     if isinstance(result, Status):
         if result is Status.NOT_FOUND:
