@@ -59,9 +59,9 @@ class Client:
     `ClientPool`, a `ThreadMappedPool` or `clone`.
 
     Keys are str (as UTF-8) or bytes, 250 bytes at most with the prefix, without blanks and control
-    characters: `InvalidKey` otherwise.  *expire* is in seconds, a `timedelta` or a `datetime`; 0
-    and None are never, what is negative or past is at once.  Your own mistakes raise a ValueError
-    or a TypeError, and nothing has been sent.
+    characters: `mcproto.InvalidKey` otherwise.  *expire* is in seconds, a `timedelta` or a
+    `datetime`; 0 and None are never, what is negative or past is at once.  Your own mistakes raise
+    a ValueError or a TypeError, and nothing has been sent.
 
     Every operation has one deadline over everything it does. It raises
 
@@ -72,7 +72,9 @@ class Client:
     * `CommandFailed` if the server answered with an error line;
     * `ClientClosed` after `close`.
 
-    After any of these, and however else a call is left, the client is good for the next one.
+    A read whose idle connection proves dead or out of step is asked once more, on a new connection,
+    within the deadline. After any error, and however else a call is left, the client is good for
+    the next one.
 
     Args:
         servers: an address or several: ``"host"``, ``"host:port"``, ``"host:port:weight"``,

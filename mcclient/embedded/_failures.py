@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from mcproto import ErrorReply, InvalidArgument
 
-__all__ = ["Failure", "Failures"]
+__all__ = ["Failure", "Failures", "checked_seconds"]
 
 _KINDS = ("close", "cut", "delay")
 _ERROR_KINDS = ("ERROR", "CLIENT_ERROR", "SERVER_ERROR")
+
+
+def checked_seconds(seconds: float) -> float:
+    """*seconds*, if it is a length of time."""
+    if not isinstance(seconds, (int, float)):
+        raise TypeError(f"seconds must be a number, not {type(seconds).__name__}")
+    if not 0 <= seconds < inf:
+        raise InvalidArgument(f"seconds must be 0 or more, and finite, not {seconds}")
+    return seconds
 
 
 class Failure:
@@ -38,8 +48,13 @@ class Failures:
 
     def order(self, kind: str, times: int, seconds: float) -> None:
         """See `MemoryServer.fail_next`."""
+        if not isinstance(kind, str):
+            raise TypeError(f"kind must be a str, not {type(kind).__name__}")
+        if not isinstance(times, int):
+            raise TypeError(f"times must be an int, not {type(times).__name__}")
         if times < 1:
             raise InvalidArgument(f"times must be at least 1, not {times}")
+        checked_seconds(seconds)
         if kind == "refuse":
             self._refusals += times
         elif kind in _KINDS:

@@ -13,9 +13,9 @@ import threading
 from collections import Counter, deque
 from time import monotonic, time
 
-from mcproto import BadRequest, ErrorReply, InvalidArgument, Stats, Status, Values, classic
+from mcproto import BadRequest, ErrorReply, InvalidArgument, Stats, Status, Values, classic, meta
 
-from ._failures import Failures
+from ._failures import Failures, checked_seconds
 from ._loop import Loop
 from ._store import Store
 
@@ -240,7 +240,8 @@ class MemoryServer:
             if isinstance(asked, BadRequest):
                 return self._reply(asked), None
             self._remember(asked)
-            failure = self._failures.next()
+            does_nothing = isinstance(asked, (meta.Noop, classic.Version))
+            failure = None if does_nothing else self._failures.next()
             if failure is not None and failure.reply is not None:
                 return failure.reply, None
             return self._reply(asked), failure
@@ -289,8 +290,7 @@ class MemoryServer:
 
     def advance(self, seconds: float) -> None:
         """Move the server's clock forward: what it stores gets older at once."""
-        if seconds < 0:
-            raise InvalidArgument(f"seconds must not be negative: {seconds}")
+        checked_seconds(seconds)
         with self._lock:
             self._ahead += seconds
 
@@ -301,6 +301,8 @@ class MemoryServer:
 
     def fail_next(self, kind: str, times: int = 1, *, seconds: float = 1.0) -> None:
         """Let something go wrong with the next command, whoever sends it, or the next connection.
+
+        What clients greet with or close a flight with (``mn``, ``version``) is passed over.
 
         Args:
             kind: what goes wrong.
@@ -316,7 +318,7 @@ class MemoryServer:
             seconds: how long a ``"delay"`` is, by the real clock.
 
         Raises:
-            InvalidArgument: *kind* is none of these, or *times* is less than 1.
+            InvalidArgument: *kind* is none of these, *times* is less than 1, or *seconds* negative.
         """
         with self._lock:
             self._failures.order(kind, times, seconds)

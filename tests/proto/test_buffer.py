@@ -145,7 +145,7 @@ def test_a_line_looked_at_ahead_stays_and_is_the_same_again() -> None:
 # ---------------------------------------------------------------------------------- what is wrong
 
 
-@pytest.mark.parametrize("line", [b"\n", b"END\n", b"\r\r\n\n"])
+@pytest.mark.parametrize("line", [b"\n", b"END\n", b"\r\r\n\n", b"\n\r"])
 def test_a_line_that_ends_in_lf_alone_is_an_error(line: bytes) -> None:
     buffer = filled(line)
     with pytest.raises(RemoteProtocolError, match="without CR"):

@@ -105,8 +105,8 @@ def test_whether_a_reply_has_begun_can_be_asked() -> None:
             connection.receive_data(byte)
             assert connection.in_reply
             event = connection.next_event()
+            assert connection.in_reply == (event is NEED_DATA)
         assert event is not NEED_DATA
-        assert not connection.in_reply
 
 
 def test_replies_come_in_the_order_of_the_commands() -> None:
@@ -204,6 +204,15 @@ def test_a_broken_connection_stays_broken_whatever_comes() -> None:
     with pytest.raises(ProtocolDesync) as another:
         connection.next_event()
     assert another.value is not caught.value
+
+
+def test_a_broken_connection_is_not_idle_even_if_somebody_pretends_that_nothing_is_owed() -> None:
+    connection = at_the_direct_door()
+    connection.resume(GET, b"what?\r\n")
+    with pytest.raises(ProtocolDesync):
+        connection.next_event()
+    connection.owed = 0
+    assert not connection.is_idle
 
 
 def test_a_broken_connection_holds_on_to_no_frames() -> None:
@@ -360,8 +369,10 @@ def test_what_is_no_command_is_not_sent_and_nothing_has_changed() -> None:
 def test_a_protocol_and_its_limits_are_checked() -> None:
     with pytest.raises(InvalidArgument, match="protocol must be"):
         ClientConnection("morse")  # type: ignore[arg-type]
-    for name in ("max_line", "max_value", "max_items"):
-        for number in (-1, 1 << 40):
+    for name, lowest in (("max_line", 64), ("max_value", 0), ("max_items", 1)):
+        for number in (lowest, 1 << 31):
+            ClientConnection(**{name: number})
+        for number in (lowest - 1, (1 << 31) + 1):
             with pytest.raises(InvalidArgument, match=name):
                 ClientConnection(**{name: number})
         with pytest.raises(TypeError, match=name):
@@ -630,6 +641,12 @@ NOBODY: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
         [],
     ),
     ("an error line before a classic command", [A, GET], b"ERROR\r\n", []),
+    (
+        "the same, and noreply in between",
+        [put("a"), SILENT, meta.Set("b", b"v")],
+        b"NS\r\n",
+        [],
+    ),
     ("what a quiet command does not send", [put("a", O="1"), NOOP], b"HD O1\r\nMN\r\n", []),
     ("a miss, which a quiet get does not send", [A, NOOP], b"EN O1\r\nMN\r\n", []),
     (
@@ -659,6 +676,21 @@ def test_what_cannot_be_placed_is_nobody_s(
     assert issubclass(end, RemoteProtocolError)  # type: ignore[arg-type]
 
 
+def test_an_answer_is_placed_before_the_command_that_closes_has_been_sent() -> None:
+    for command, received, answer in (
+        (A, b"ERROR\r\n", ERROR),
+        (A, b"VA 1 O1\r\nx\r\n", va(("O", b"1"))),
+        (got("a"), b"VA 1\r\nx\r\n", va()),
+        (put("a"), b"NS\r\n", MetaReply("NS")),
+    ):
+        connection = connected(command, received=received)
+        assert connection.next_event() == answer
+        connection.send(NOOP)
+        connection.receive_data(b"MN\r\n")
+        assert connection.next_event() == MN
+        assert connection.is_idle
+
+
 class Looked(meta.Set):
     """A quiet set that counts how often it is looked at."""
 
@@ -670,9 +702,13 @@ class Looked(meta.Set):
         return super().may_get(reply)
 
     @property
-    def noreply(self) -> bool:  # type: ignore[override]
+    def quiet(self) -> bool:  # type: ignore[override]
         Looked.times += 1
-        return False
+        return True
+
+    @quiet.setter
+    def quiet(self, quiet: bool) -> None:
+        assert quiet
 
 
 @pytest.mark.parametrize("line", [b"NS\r\n", b"ERROR\r\n"])

@@ -603,7 +603,7 @@ NO_NUMBERS = [
     b"\xb2",
     b"9" * 21,
 ]
-NO_NUMBERS += [b"9" * 5000, b"18446744073709551616"]
+NO_NUMBERS += [b"0" * 20 + b"1", b"9" * 5000, b"18446744073709551616"]
 
 
 @pytest.mark.parametrize("number", NO_NUMBERS, ids=lambda number: repr(number)[:30])

@@ -95,7 +95,7 @@ def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
             case _:
                 flags += _own_flag(command, letter)
     flags += _tokens(item, won)
-    if True:
+    if not command.u:
         items.use(item, now)
     if command.v and item.cas != command.C:
         return MetaReply("VA", flags, item.value)
