@@ -505,6 +505,8 @@ class AsyncClient:
             transport = await backend.connect(self._setup.servers[server].address)
             link = AsyncLink(transport, backend.now())
             self._opened[server] = ref(link)
+            if self.closed:
+                raise ConnectionAbortedError("closed while connecting")
             await link.exchange(self._setup.dialect.hello())
             link.check()
 

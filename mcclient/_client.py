@@ -618,6 +618,8 @@ class Client:
             transport = self._backend.connect(self._setup.servers[server].address, connect_by)
             link = Link(transport, self._options.timeout)
             self._opened[server] = ref(link)
+            if self.closed:
+                raise ConnectionAbortedError("closed while connecting")
             link.exchange(self._setup.dialect.hello(), connect_by)
             link.check()
             link.rearm()

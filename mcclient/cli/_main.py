@@ -4,7 +4,7 @@ Knows no command from within.  Whatever happens ends in a status that scripts ca
 
 ===  ================================================
 0    done
-1    a miss, not stored, or a wrong answer
+1    a miss, not stored, a wrong answer, or an output that cannot be written
 2    usage: an argument, key, address or value that cannot be
 3    no server: none answered, or none could be started
 130  interrupted
@@ -58,12 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse's way to end: after a help text, or a complaint
         return stop.code if isinstance(stop.code, int) else 2
     except BrokenPipeError:
-        # What is still in the buffer has no reader either: let it go where it does not fail again.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        _give_up_output()
         return _PIPE_BROKEN
+    except OSError as error:
+        # The servers' come as MemcacheError: this is the output, on a full disk perhaps.
+        _give_up_output()
+        print(f"mcclient: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return status
+
+
+def _give_up_output() -> None:
+    # What is still in the buffer cannot be written either: let it go where it does not fail again.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _parsed(argv: Sequence[str]) -> Namespace:

@@ -158,6 +158,7 @@ class Loop:
         for peer in [peer for peer in self._paused if peer.resumes <= now]:
             self._paused.discard(peer)
             peer.resumes = 0.0
+            self._attend(peer, 0)
 
     # ------------------------------------------------------------------------------ connections
 

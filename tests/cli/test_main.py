@@ -74,3 +74,12 @@ def test_a_reader_who_leaves_is_no_calamity(
 def test_the_library_does_not_load_its_command_line() -> None:
     code = "import sys, mcclient; sys.exit('mcclient.cli' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0
+
+
+def test_an_output_that_cannot_be_written_is_said_in_one_line(start: Start, server: str) -> None:
+    with open("/dev/full", "w") as full:
+        process = start("stats", "-s", server, stdout=full)
+        assert process.communicate(timeout=30)[1].decode() == (
+            "mcclient: the output cannot be written: No space left on device\n"
+        )
+    assert process.returncode == 1
