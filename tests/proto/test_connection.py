@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -31,6 +34,9 @@ from mcproto import (
     classic,
     meta,
 )
+
+if TYPE_CHECKING:
+    from sys import _TraceFunction as TraceFunction  # the checkers' own
 
 GET = classic.Get("k")
 SET = classic.Set("k", b"v")
@@ -377,6 +383,76 @@ def test_a_protocol_and_its_limits_are_checked() -> None:
                 ClientConnection(**{name: number})
         with pytest.raises(TypeError, match=name):
             ClientConnection(**{name: "many"})  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------- interruptions
+
+
+class Interrupt(BaseException):
+    """As from a signal handler."""
+
+
+def interrupted(at: int, do: Callable[[], object]) -> bool:
+    """Whether *do* has been interrupted, before its line number *at* in mcproto."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        nonlocal lines
+        if not frame.f_globals.get("__name__", "").startswith("mcproto."):
+            return None
+        if event == "line":
+            lines += 1
+            if lines > at:
+                raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        do()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def by_events(connection: ClientConnection) -> None:
+    connection.send(meta.Get("a", v=True, O="1", q=True))
+    connection.send(SILENT)
+    connection.send(NOOP)
+    connection.receive_data(b"VA 1 O1\r\n")
+    connection.next_event()
+    connection.receive_data(b"a\r\nMN\r\n")
+    while connection.owed:
+        connection.next_event()
+
+
+def by_the_direct_door(connection: ClientConnection) -> None:
+    connection.owed = 1
+    connection.resume(SET, b"STO")
+    connection.next_event()
+    connection.receive_data(b"RED\r\n")
+    connection.next_event()
+
+
+@pytest.mark.parametrize("story", [by_events, by_the_direct_door])
+def test_an_interrupt_at_any_line_leaves_a_connection_in_order_or_one_that_is_not_idle(
+    story: Callable[[ClientConnection], None],
+) -> None:
+    for line in range(2000):
+        connection = ClientConnection()
+        finished = not interrupted(line, lambda: story(connection))  # noqa: B023
+        if connection.is_idle:
+            connection.send(GET)
+            connection.receive_data(b"VALUE k 0 1\r\nx\r\nEND\r\n")
+            assert connection.next_event() == Values([Item(b"k", 0, b"x")])
+            assert connection.is_idle
+        if finished:
+            assert line > 20
+            break
+    else:
+        raise AssertionError("the story has no end")
 
 
 # ---------------------------------------------------------------------------------------- noreply
