@@ -390,6 +390,7 @@ class AsyncClient:
         if self._busy:
             raise ClientBusy("one client, two callers at a time; see ClientPool")
         self._busy = True
+        effect: Effect | None = None
         try:
             deadline = self._current_backend().now() + self._timeout
             effect = next(operation)

@@ -453,6 +453,7 @@ class Client:
         """
         since = monotonic() if failed is None else failed[1].since
         deadline = since + self._timeout
+        effect: Effect | None = None
         try:
             effect = next(operation)
             while True:

@@ -166,7 +166,7 @@ class Loop:
         while True:
             try:
                 sock, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:
                 # Out of file descriptors, most likely: who wants to connect can wait, but must not
@@ -243,7 +243,7 @@ class Loop:
     def _read(self, peer: _Peer) -> None:
         try:
             data = peer.sock.recv(_RECEIVE_SIZE)
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             return
         self._traffic["bytes_read"] += len(data)
         peer.connection.receive_data(data)
@@ -290,7 +290,7 @@ class Loop:
             data = peer.unsent[0]
             try:
                 sent = peer.sock.send(data)
-            except (BlockingIOError, InterruptedError):
+            except BlockingIOError:
                 return
             self._traffic["bytes_written"] += sent
             peer.unsent_size -= sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import socket
 import sys
@@ -357,6 +358,24 @@ def test_there_is_an_end_to_the_number_of_connections(
         wire.sock.close()
 
 
+def test_out_of_file_descriptors_it_waits_and_then_serves_whoever_has_waited(
+    server: MemoryServer, wire: Wire
+) -> None:
+    wire.ask(b"mn\r\n", b"MN\r\n")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as late:
+        late.settimeout(PATIENCE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (late.fileno() + 1, limits[1]))
+        try:
+            late.connect((server.host, server.port))
+            late.sendall(b"mn\r\n")
+            wire.ask(b"mn\r\n", b"MN\r\n")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert late.recv(100) == b"MN\r\n"
+    assert server.stats["total_connections"] == "2"
+
+
 # -------------------------------------------------------------------------------------- pressure
 
 
@@ -624,3 +643,30 @@ def test_a_failure_that_is_none_is_refused(kind: str) -> None:
 def test_a_failure_happens_once_at_least(times: int) -> None:
     with pytest.raises(InvalidArgument, match="times"):
         MemoryServer().fail_next("close", times)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_a_time_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(InvalidArgument, match="seconds"):
+        MemoryServer().fail_next("delay", seconds=seconds)
+    with pytest.raises(InvalidArgument, match="seconds"):
+        MemoryServer().advance(seconds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [((None,), "kind"), (("close", "2"), "times"), (("close", None), "times")],
+)
+def test_an_argument_of_another_type_is_a_type_error(
+    arguments: tuple[str, int], named: str
+) -> None:
+    with pytest.raises(TypeError, match=named):
+        MemoryServer().fail_next(*arguments)
+    with pytest.raises(TypeError, match="seconds"):
+        MemoryServer().advance("1")  # type: ignore[arg-type]
+
+
+def test_greetings_and_barriers_do_not_fail(server: MemoryServer, wire: Wire) -> None:
+    server.fail_next("SERVER_ERROR no")
+    wire.ask(b"mn\r\nversion\r\n", b"MN\r\nVERSION 1.6.45\r\n")
+    wire.ask(b"get k\r\n", b"SERVER_ERROR no\r\n")

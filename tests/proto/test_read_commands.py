@@ -494,6 +494,15 @@ def test_what_is_swallowed_is_never_kept(line: bytes) -> None:
     assert peak_while(connection, 64 << 20) < 1 << 20
 
 
+@pytest.mark.parametrize("size", [1, 100, 5000])
+def test_what_came_in_pieces_before_anybody_asked_is_swallowed_too(size: int) -> None:
+    connection = ServerConnection()
+    stream = b"set k x 0 20000\r\n" + b"x" * 20_000 + b"\r\nmn\r\n"
+    for at in range(0, len(stream), size):
+        connection.receive_data(stream[at : at + size])
+    assert [connection.next_event() for _ in range(3)] == [BAD_LINE, meta.Noop(), NEED_DATA]
+
+
 def test_after_the_end_nothing_is_kept() -> None:
     connection = ServerConnection()
     connection.receive_data(b"quit\r\n")
