@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import random
+import signal
 import socket
 import sys
 import traceback
@@ -415,6 +416,8 @@ def run(about: str, measure: Callable[[float], Report]) -> NoReturn:
         "--quick", action="store_true", help="only see that it works: gates are not judged"
     )
     options = parser.parse_args()
+    # By default it would end us at once, and leave a memcached behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     surroundings = machine()
     try:
         with on_one_cpu(options.cpu, look=0.05 if options.quick else 0.5) as found:

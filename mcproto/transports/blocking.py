@@ -1,9 +1,12 @@
 """A blocking socket, one exchange at a time.
 
 Waiting is left to the kernel (`SO_RCVTIMEO`, `SO_SNDTIMEO`): with `settimeout` Python polls before
-every call, which costs a fifth of a whole exchange (benchmarks/get.py).  The kernel's limit is
+every call, which costs a tenth of a whole exchange (benchmarks/get.py).  The kernel's limit is
 one for each call, so it is set anew, to what is left, whenever a reply needs a second call.
 Where the kernel has no such limit (its form differs between systems) `settimeout` serves.
+
+The kernel counts anew when a signal's handler has returned in mid-wait, since Python then repeats
+the call: a timer that goes off again and again puts a silent server's deadline off as often.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """trio: a raw socket and `trio.lowlevel`'s waiting.
 
-trio's own streams cost half as much again for one small question and answer
+trio's own streams cost half as much CPU again for one small question and answer
 (benchmarks/exchange.py); nothing of what they add is needed here.
 """
 
