@@ -1,8 +1,8 @@
 """asyncio: a `BufferedProtocol` that receives into one kept buffer.
 
-asyncio's streams receive into a fresh block of 256 KiB each time.  As long as malloc maps and unmaps
-that anew, a small exchange over them costs two and a half times the CPU that it costs here; once the
-process has freed a block as large, they are about level (benchmarks/exchange.py).
+asyncio's streams receive into a fresh block of 256 KiB each time.  As long as malloc maps and
+unmaps that anew, a small exchange over them costs two and a half times the CPU that it costs
+here; once the process has freed a block as large, they are about level (benchmarks/exchange.py).
 """
 
 from __future__ import annotations
