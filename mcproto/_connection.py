@@ -74,7 +74,7 @@ class ClientConnection:
         "_buffer",
         "_ended",
         "_fifo",
-        "_is_open",
+        "_barrier_unsent",
         "_limits",
         "_noreply_due",
         "_quit",
@@ -102,7 +102,7 @@ class ClientConnection:
         # Silence was asked for, so something may be outstanding until a barrier is answered.
         self._barrier_due = False
         self._noreply_due = False
-        self._is_open = False  # ... and that barrier has not been sent
+        self._barrier_unsent = False  # ... and that barrier has not been sent
         self._ended = False  # the peer has closed its side
         self._quit = False
         self._broken: RemoteProtocolError | None = None
@@ -146,7 +146,7 @@ class ClientConnection:
             raise LocalProtocolError("the connection is closed")
         if self.owed != len(self._fifo.commands):
             raise LocalProtocolError("the direct door is in use: settle that command first")
-        if self._is_open and isinstance(command, Flight):
+        if self._barrier_unsent and isinstance(command, Flight):
             raise LocalProtocolError("a flight behind noreply or quiet commands: send a barrier")
         size = command.value_size
         if size > self._limits.max_value:
@@ -158,11 +158,11 @@ class ClientConnection:
         if isinstance(command, Quit):
             self._quit = True
         elif command.noreply:
-            self._is_open = self._barrier_due = self._noreply_due = True
+            self._barrier_unsent = self._barrier_due = self._noreply_due = True
         elif command.quiet:
-            self._is_open = self._barrier_due = True
+            self._barrier_unsent = self._barrier_due = True
         elif command.is_barrier:
-            self._is_open = False
+            self._barrier_unsent = False
         return data
 
     def resume(self, command: Command[object], received: bytes) -> None:
