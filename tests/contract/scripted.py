@@ -301,11 +301,15 @@ def saying_first(data: bytes) -> Script:
     return script
 
 
-def unused_address() -> str:
-    """Where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-    return f"{host}:{port}"
+def _bound() -> socket.socket:
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+# Ports that are taken and not listened at: whoever connects there is refused.
+_NOBODY = [_bound() for _ in range(2)]
+NOBODY, NOBODY_ELSE = (f"127.0.0.1:{sock.getsockname()[1]}" for sock in _NOBODY)
 
 
 class Prompted:

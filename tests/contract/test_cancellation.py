@@ -13,7 +13,7 @@ import trio
 
 from mcclient import ClientPool
 from tests.contract.rigs import ASYNCIO, TRIO, keys_on, scenario
-from tests.contract.scripted import unused_address
+from tests.contract.scripted import NOBODY
 from tests.contract.sweeps import AsyncioCancelAt, TrioCancelAt, descriptors
 
 pytestmark = pytest.mark.memcached
@@ -133,7 +133,7 @@ async def test_a_cancel_while_a_name_is_looked_up_or_another_server_is_down(
 ):
     name = f"localhost:{real_memcached.port}"
     options = {"ring": "modula", "timeout": 10, "on_unavailable": "miss"}
-    master = rig.client([name, unused_address()], **options)
+    master = rig.client([name, NOBODY], **options)
     here = keys_on(master, 0, 4)
     keys = [*here, *keys_on(master, 1, 2)]
     async with master.clone() as mc:

@@ -22,6 +22,8 @@ from mcproto import classic
 from tests.contract.exchanges import EXCHANGES, READS, WRITES
 from tests.contract.rigs import do, keys_on, scenario
 from tests.contract.scripted import (
+    NOBODY,
+    NOBODY_ELSE,
     Peer,
     Prompted,
     ScriptedServer,
@@ -31,11 +33,11 @@ from tests.contract.scripted import (
     resetting,
     saying_first,
     silence,
-    unused_address,
 )
 from tests.servers import RealMemcached
 
 SOON = 0.1
+PAUSE = 0.06  # less, so that a limit for each call would not pass
 MUCH_LATER = 2.0
 
 
@@ -55,7 +57,7 @@ def no_descriptor_is_left(request):
 
 @scenario
 async def test_nobody_listens(stage):
-    mc = stage.client([unused_address()], timeout=20)
+    mc = stage.client([NOBODY], timeout=20)
     for exchange in EXCHANGES:
         with pytest.raises(ConnectFailed) as caught:
             await do(exchange.call(mc))
@@ -87,7 +89,7 @@ async def test_a_unix_socket_that_is_not_there(stage, tmp_path):
 
 @scenario
 async def test_a_lost_server_is_a_miss_to_reads_if_so_chosen_and_never_to_writes(stage):
-    mc = stage.client([unused_address()], timeout=20, on_unavailable="miss")
+    mc = stage.client([NOBODY], timeout=20, on_unavailable="miss")
     assert await do(mc.get("k")) is None
     assert await do(mc.get("k", "default")) == "default"
     assert await do(mc.gets("k")) is None
@@ -216,7 +218,7 @@ async def test_a_server_that_does_not_even_say_hello(stage):
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-@pytest.mark.parametrize("exchange", EXCHANGES[0:5:2], ids=repr)
+@pytest.mark.parametrize("exchange", EXCHANGES[0:4:3], ids=repr)
 @scenario
 async def test_a_server_that_dribbles_cannot_stretch_the_deadline(stage, exchange, warm):
     answers = exchange.answers(stage.protocol)
@@ -226,8 +228,7 @@ async def test_a_server_that_dribbles_cannot_stretch_the_deadline(stage, exchang
         if warm:
             for answer in answers:
                 peer.send(peer.request().fill(answer))
-        # Each byte comes well before a limit for each call would pass.
-        peer.dribble(peer.request().fill(answers[0]), 0.06)
+        peer.dribble(peer.request().fill(answers[0]), PAUSE)
 
     with ScriptedServer(dribbling) as server:
         mc = stage.client([server.address], timeout=SOON)
@@ -236,7 +237,7 @@ async def test_a_server_that_dribbles_cannot_stretch_the_deadline(stage, exchang
         since = monotonic()
         with pytest.raises(OperationTimeout) as caught:
             await do(exchange.call(mc))
-        assert SOON * 0.9 <= monotonic() - since < len(answers[0]) * 0.06
+        assert SOON * 0.9 <= monotonic() - since < len(answers[0]) * PAUSE
         assert caught.value.maybe_applied is not exchange.is_read
         await stage.rig.close(mc)
 
@@ -451,8 +452,8 @@ async def test_a_crowd_on_one_client_gets_right_answers_or_is_told_that_it_is_bu
 
 
 WRONG = {
-    "down": None,
     "silent": silence,
+    "down": None,
     "polite and silent": polite_silence,
     "no memcached": NO_MEMCACHED["http"],
     "closing": NO_MEMCACHED["closing"],
@@ -469,7 +470,7 @@ async def test_what_the_other_servers_have_is_had(stage, real_memcached, wrong):
     place = list(WRONG).index(wrong) % 2
     with ScriptedServer(script or closing) as server:
         addresses = [real_memcached.address]
-        addresses.insert(place, server.address if script else unused_address())
+        addresses.insert(place, server.address if script else NOBODY)
         prefix = f"{stage.rig}{stage.protocol}{wrong}".replace(" ", "")
         options = {"ring": "modula", "timeout": 0.15, "key_prefix": prefix}
         mc = stage.client(addresses, **options)
@@ -531,7 +532,7 @@ async def test_what_the_other_servers_have_is_had(stage, real_memcached, wrong):
 
 @scenario
 async def test_servers_that_are_all_lost_are_all_in_the_error(stage):
-    mc = stage.client([unused_address(), unused_address()], ring="modula")
+    mc = stage.client([NOBODY, NOBODY_ELSE], ring="modula")
     with pytest.raises(PartialFailure) as caught:
         await do(mc.get_multi([*keys_on(mc, 0, 2), *keys_on(mc, 1, 2)]))
     error = caught.value
@@ -544,7 +545,7 @@ async def test_servers_that_are_all_lost_are_all_in_the_error(stage):
 @scenario
 async def test_a_failed_write_to_some_servers_says_whether_it_may_have_happened(stage):
     with ScriptedServer(polite_silence) as server:
-        mc = stage.client([server.address, unused_address()], ring="modula", timeout=SOON)
+        mc = stage.client([server.address, NOBODY], ring="modula", timeout=SOON)
         (here,), (there,) = keys_on(mc, 0), keys_on(mc, 1)
         with pytest.raises(PartialFailure) as caught:
             await do(mc.set_multi({here: 1, there: 2}))

@@ -18,13 +18,13 @@ from mcproto import (
 )
 from tests.contract.rigs import BLOCKING, SELECTOR, SOCKET_RIGS, on, scenario
 from tests.contract.scripted import (
+    NOBODY,
     Peer,
     ScriptedServer,
     always,
     polite_silence,
     replies,
     silence,
-    unused_address,
 )
 
 # A deadline that ought to pass in the test, and a gross overrun of it: machines have slow phases.
@@ -329,7 +329,7 @@ def test_a_transport_that_is_dropped_closes_itself(rig):
 @scenario
 async def test_where_nobody_listens_nothing_is_connected(rig):
     with pytest.raises(ConnectionRefusedError):
-        await rig.connect(place_of(unused_address()))
+        await rig.connect(place_of(NOBODY))
 
 
 @on(SOCKET_RIGS)
