@@ -472,7 +472,7 @@ async def test_what_the_other_servers_have_is_had(stage, real_memcached, wrong):
         addresses = [real_memcached.address]
         addresses.insert(place, server.address if script else NOBODY)
         prefix = f"{stage.rig}{stage.protocol}{wrong}".replace(" ", "")
-        options = {"ring": "modula", "timeout": 0.15, "key_prefix": prefix}
+        options = {"ring": "modula", "timeout": 0.25, "key_prefix": prefix}
         mc = stage.client(addresses, **options)
         forgiving = stage.client(addresses, **options, on_unavailable="miss")
         good_name, bad_name = mc.servers[1 - place], mc.servers[place]
@@ -503,7 +503,8 @@ async def test_what_the_other_servers_have_is_had(stage, real_memcached, wrong):
             assert sorted(await do(mc.set_multi(stored))) == sorted(there)
         else:
             assert isinstance(failure, ServerUnavailable)
-            assert await do(forgiving.get_multi([*keys, missing])) == had
+            if not wrong.endswith("silent"):
+                assert await do(forgiving.get_multi([*keys, missing])) == had
             await partial(lambda: mc.set_multi(stored), [], there)
         assert await do(mc.get_multi(here)) == dict.fromkeys(here, "new")
         if not wrong.endswith("silent"):
@@ -582,7 +583,7 @@ async def test_a_server_that_was_lost_is_found_again(stage):
 @scenario
 async def test_memcached_is_restarted_between_two_calls(stage):
     """Reads do not notice (but that all is gone); a write succeeds, or says that it may have."""
-    with RealMemcached() as server:
+    with RealMemcached(unix=True) as server:
         mc = stage.client([server.address], timeout=20)
         for exchange in EXCHANGES:
             await do(mc.set("k", 5))
@@ -604,7 +605,7 @@ async def test_memcached_is_restarted_between_two_calls(stage):
 @pytest.mark.memcached
 @scenario
 async def test_memcached_is_stopped_and_started_again(stage):
-    with RealMemcached() as server:
+    with RealMemcached(unix=True) as server:
         mc = stage.client([server.address], timeout=20)
         await do(mc.set("k", "v"))
         server.stop()

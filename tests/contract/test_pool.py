@@ -295,7 +295,7 @@ async def test_each_thread_has_a_client_of_its_own(world):
 @pytest.mark.memcached
 @scenario
 async def test_pooled_clients_heal_when_their_server_comes_back(rig):
-    with RealMemcached() as server:
+    with RealMemcached(unix=True) as server:
         pool = ClientPool(rig.client([server.address], timeout=10), 3)
         clients = [await borrowed(rig, pool) for _ in range(3)]
         for mc in clients:
