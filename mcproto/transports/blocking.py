@@ -6,7 +6,8 @@ one for each call, so it is set anew, to what is left, whenever a reply needs a 
 Where the kernel has no such limit (its form differs between systems) `settimeout` serves.
 
 The kernel counts anew when a signal's handler has returned in mid-wait, since Python then repeats
-the call: a timer that goes off again and again puts a silent server's deadline off as often.
+the call: a timer that goes off again and again puts a silent server's deadline off as often.  The
+`selector` adapter keeps to the deadline even so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from math import inf
 from time import monotonic
 
 from . import RECEIVE_SIZE
-from ._deadline import left
+from ._deadline import LONGEST, left
 from ._exchange import FAILURES, receive
 from ._sockets import connected, has_input
 
@@ -74,7 +75,7 @@ class BlockingTransport:
     def direct(
         self, timeout: float | None
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
-        self._wait_at_most(timeout)
+        self._wait_at_most(None if timeout is None else min(timeout, LONGEST))
         return self._socket.send, self._socket.recv
 
     def has_input(self) -> bool:

@@ -7,6 +7,7 @@ it cannot share their mistakes.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import socket
 import struct
@@ -304,12 +305,13 @@ def saying_first(data: bytes) -> Script:
 def _bound() -> socket.socket:
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
+    atexit.register(sock.close)
     return sock
 
 
 # Ports that are taken and not listened at: whoever connects there is refused.
-_NOBODY = [_bound() for _ in range(2)]
-NOBODY, NOBODY_ELSE = (f"127.0.0.1:{sock.getsockname()[1]}" for sock in _NOBODY)
+_TAKEN = [_bound() for _ in range(2)]
+NOBODY, NOBODY_ELSE = (f"127.0.0.1:{sock.getsockname()[1]}" for sock in _TAKEN)
 
 
 class Prompted:

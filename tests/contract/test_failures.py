@@ -262,8 +262,9 @@ async def test_a_large_value_to_a_server_that_does_not_read(stage):
         await stage.rig.close(mc)
 
 
+@pytest.mark.parametrize("limit", [None, 1e7, 1e300])
 @scenario
-async def test_no_limit_is_no_limit(stage):
+async def test_no_limit_is_no_limit(stage, limit):
     def slow(peer: Peer) -> None:
         peer.greet()
         for answer in answers * 2:
@@ -272,7 +273,7 @@ async def test_no_limit_is_no_limit(stage):
 
     answers = EXCHANGES[0].answers(stage.protocol)
     with ScriptedServer(slow) as server:
-        mc = stage.client([server.address], timeout=None, connect_timeout=None)
+        mc = stage.client([server.address], timeout=limit, connect_timeout=limit)
         for _ in range(2):
             assert await do(mc.get("k")) == b"v"
         await stage.rig.close(mc)

@@ -16,7 +16,7 @@ from mcproto import (
     classic,
     meta,
 )
-from tests.contract.rigs import BLOCKING, SELECTOR, SOCKET_RIGS, on, scenario
+from tests.contract.rigs import BLOCKING, MEMORY_RIGS, SELECTOR, SOCKET_RIGS, on, scenario
 from tests.contract.scripted import (
     NOBODY,
     Peer,
@@ -370,6 +370,80 @@ async def test_connecting_keeps_to_the_deadline(rig):
         finally:
             for sock in crowd:
                 sock.close()
+
+
+# ------------------------------------------------------------------------------------ in memory
+
+
+@pytest.fixture(params=MEMORY_RIGS, ids=repr)
+def in_memory(request):
+    """A connected transport to a server in this process, whole or chopped to single bytes."""
+    rig = request.param
+    name, _ = rig.start_anew()
+    return rig.backend().connect((name, 11211), monotonic() + 20)
+
+
+def received(transport, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        some = transport.receive_some(size, monotonic() + 20)
+        assert some
+        data += some
+    return data
+
+
+def test_in_memory_bytes_go_there_and_come_back(in_memory):
+    assert not in_memory.has_input()
+    in_memory.send_all(b"set k 0 0 5\r\nvalue\r\nmg k v\r\n")
+    assert in_memory.has_input()
+    assert received(in_memory, 21) == b"STORED\r\nVA 5\r\nvalue\r\n"
+    assert not in_memory.has_input()
+    send, receive = in_memory.direct(1.0)
+    assert send(b"mn\r\n") == 4
+    assert receive(100)[:1] == b"M"
+
+
+def test_in_memory_a_reply_that_is_not_here_never_comes(in_memory):
+    with pytest.raises(TimeoutError):
+        in_memory.receive_some(deadline=monotonic() + 20)
+    in_memory.send_all(b"mg k")
+    with pytest.raises(TimeoutError):
+        in_memory.receive_some(deadline=monotonic() + 20)
+    in_memory.send_all(b"\r\n")
+    assert received(in_memory, 4) == b"EN\r\n"
+    for late in in_memory.receive_some, lambda deadline: in_memory.send_all(b"mn\r\n", deadline):
+        with pytest.raises(TimeoutError):
+            late(deadline=monotonic() - 1)
+
+
+@pytest.mark.parametrize("end", ["quit", "abort", "close"])
+def test_in_memory_an_end_is_an_end(in_memory, end):
+    if end == "quit":
+        in_memory.send_all(b"mn\r\nquit\r\n")
+        assert received(in_memory, 4) == b"MN\r\n"
+    else:
+        getattr(in_memory, end)()
+        getattr(in_memory, end)()
+    assert in_memory.has_input()
+    assert in_memory.receive_some() == b""
+    with pytest.raises(OSError, match="closed"):
+        in_memory.send_all(b"mn\r\n")
+
+
+@on(MEMORY_RIGS)
+def test_in_memory_outcomes_come_in_the_order_of_the_jobs(rig):
+    rig.start_anew()
+    backend = rig.backend()
+    commands = [classic.Set("k", b"1"), classic.Incr("k"), meta.Get("k", v=True)]
+    jobs = [(backend.connect(("memory0", 1)), ClientConnection(), each) for each in commands]
+    stored, number, found = backend.exchange_all(jobs, monotonic() + 20)
+    assert (stored, number, found.value) == (True, 2, b"2")
+    with_errors = [(*job[:2], classic.Append("k", bytes(rig.item_size))) for job in jobs[:1]]
+    with_errors += [(*job[:2], meta.Get("nothing")) for job in jobs[1:2]]
+    refused, miss = backend.exchange_all(with_errors, monotonic() + 20)
+    assert isinstance(refused, ErrorReplied)
+    assert miss is None
+    assert closed(jobs) == [True] * 3
 
 
 # ------------------------------------------------------------------------- many exchanges at once
