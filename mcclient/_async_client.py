@@ -11,7 +11,8 @@ import sys
 from math import inf
 from weakref import ref
 
-from mcproto import ErrorReplied, ProtocolError, RemoteProtocolError
+from mcproto import RemoteProtocolError
+from mcproto.transports._exchange import FAILURES
 
 from . import operations
 from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 __all__ = ["AsyncClient"]
-
-# What an adapter or a connection may raise in an exchange; the rest is a bug, and nobody's outcome.
-_FAILURES = (OSError, ProtocolError, ErrorReplied)
 
 
 class AsyncClient:
@@ -451,13 +449,13 @@ class AsyncClient:
         link, reused = await self._acquire(server, deadline)
         try:
             return await self._exchange_on(server, link, command, deadline)
-        except _FAILURES as error:
+        except FAILURES as error:
             failure = error
         if may_try_again(failure, command, reused, link.connection.in_reply):
             link, _ = await self._acquire(server, deadline)
             try:
                 return await self._exchange_on(server, link, command, deadline)
-            except _FAILURES as error:
+            except FAILURES as error:
                 failure = error
         if self.closed:
             raise ClientClosed("the client has been closed") from failure
@@ -513,7 +511,7 @@ class AsyncClient:
 
         try:
             await backend.within(_left(connect_by, backend.now()), connect_and_greet)
-        except _FAILURES as error:
+        except FAILURES as error:
             if link is not None:
                 link.close()
             if self.closed:

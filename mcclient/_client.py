@@ -12,7 +12,8 @@ from math import inf
 from time import monotonic
 from weakref import ref
 
-from mcproto import ErrorReplied, Item, ProtocolError, RemoteProtocolError
+from mcproto import Item, RemoteProtocolError
+from mcproto.transports._exchange import FAILURES
 from mcproto.transports.blocking import BlockingBackend
 
 from . import operations
@@ -47,9 +48,6 @@ __all__ = ["Client"]
 _DIRECT_SIZE = 16384
 
 _MISSING = object()
-
-# What an adapter or a connection may raise in an exchange; the rest is a bug, and nobody's outcome.
-_FAILURES = (OSError, ProtocolError, ErrorReplied)
 
 
 class Client:
@@ -172,7 +170,7 @@ class Client:
             return self._run(operations.get(self._setup, key, default))
         try:
             found = link.fetch(wire)
-        except _FAILURES as error:
+        except FAILURES as error:
             return self._run(operations.get(self._setup, key, default), (server, link, error))
         except BaseException:
             link.close()
@@ -231,7 +229,7 @@ class Client:
             return self._run(operations.store_data(self._setup, key, data, flags, exptime))
         try:
             stored = link.store(wire, data, flags, exptime)
-        except _FAILURES as error:
+        except FAILURES as error:
             operation = operations.store_data(self._setup, key, data, flags, exptime)
             return self._run(operation, (server, link, error))
         except BaseException:
@@ -498,7 +496,7 @@ class Client:
         link, reused = self._acquire(server, deadline, deadline)
         try:
             result = link.exchange(command, deadline)
-        except _FAILURES as error:
+        except FAILURES as error:
             return self._recover(server, link, error, command, deadline, reused)
         except BaseException:
             link.close()
@@ -522,7 +520,7 @@ class Client:
             fresh, _ = self._acquire(server, deadline, deadline)
             try:
                 result = fresh.exchange(command, deadline)
-            except _FAILURES as second:
+            except FAILURES as second:
                 self._put_back(server, fresh)
                 error = second
             except BaseException:
@@ -624,7 +622,7 @@ class Client:
             link.exchange(self._setup.dialect.hello(), connect_by)
             link.check()
             link.rearm()
-        except _FAILURES as error:
+        except FAILURES as error:
             if link is not None:
                 link.close()
             if self.closed:

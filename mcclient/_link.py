@@ -12,6 +12,7 @@ from time import monotonic
 
 from mcproto import CLOSED, NEED_DATA, ClientConnection, ProtocolDesync, meta
 from mcproto._direct import get_forms, set_forms
+from mcproto._typing import Generic
 from mcproto.transports import RECEIVE_SIZE
 from mcproto.transports._exchange import exchange, receive
 
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     from mcproto import Command
     from mcproto.transports import AsyncTransport, Transport
 
+    AnyTransport = TypeVar("AnyTransport", Transport, AsyncTransport)
     L = TypeVar("L", bound="Link | AsyncLink")
     R = TypeVar("R")
+else:
+    AnyTransport = object
 
 __all__ = ["STALE_AFTER", "AsyncLink", "ClosedLinks", "Link"]
 
@@ -35,36 +39,54 @@ STALE_AFTER = 0.05
 Sooner than that, a stray reply is caught by what must match; the look costs a system call."""
 
 
-class Link:
-    """A blocking connection.
-
-    Args:
-        timeout: seconds that an exchange through the direct door may take.
+class _AnyLink(Generic[AnyTransport]):
+    """What a link is, whoever waits for its bytes.
 
     Attributes:
         connection: the protocol's state.
-        since: when the last exchange began, on `time.monotonic`'s clock.
+        since: when the last exchange began, on the client's clock.
         is_open: whether it has not been closed.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_next_get",
-        "_next_set",
-        "_receive",
-        "_send",
-        "_timeout",
-        "connection",
-        "is_open",
-        "since",
-        "transport",
-    )
+    __slots__ = ("__weakref__", "connection", "is_open", "since", "transport")
+
+    def __init__(self, transport: AnyTransport, now: float) -> None:
+        self.transport: AnyTransport = transport
+        self.connection = ClientConnection()
+        self.since = now
+        self.is_open = True
+
+    def is_usable(self, now: float) -> bool:
+        """Whether the next exchange may start: idle, and nothing has come in the meantime."""
+        return self.connection.is_idle and (
+            now - self.since < STALE_AFTER or not self.transport.has_input()
+        )
+
+    def check(self) -> None:
+        """Raise RemoteProtocolError if more has come than the last reply."""
+        if self.connection.is_broken:
+            self.connection.next_event()
+
+    def close(self) -> None:
+        self.is_open = False
+        self.transport.close()
+
+    def _end(self) -> None:
+        if not self.connection.is_idle:
+            self.close()
+
+
+class Link(_AnyLink["Transport"]):
+    """A blocking connection. Its clock is `time.monotonic`.
+
+    Args:
+        timeout: seconds that an exchange through the direct door may take.
+    """
+
+    __slots__ = ("_next_get", "_next_set", "_receive", "_send", "_timeout")
 
     def __init__(self, transport: Transport, timeout: float | None) -> None:
-        self.transport = transport
-        self.connection = ClientConnection()
-        self.since = monotonic()
-        self.is_open = True
+        super().__init__(transport, monotonic())
         self._timeout = timeout
         self._next_get = get_forms().__next__
         self._next_set = set_forms().__next__
@@ -159,41 +181,16 @@ class Link:
         """Make the direct door good again after the plain way has been used."""
         self._send, self._receive = self.transport.direct(self._timeout)
 
-    def is_usable(self, now: float) -> bool:
-        """Whether the next exchange may start: idle, and nothing has come in the meantime."""
-        return self.connection.is_idle and (
-            now - self.since < STALE_AFTER or not self.transport.has_input()
-        )
-
-    def check(self) -> None:
-        """Raise RemoteProtocolError if more has come than the last reply."""
-        if self.connection.is_broken:
-            self.connection.next_event()
-
-    def _end(self) -> None:
-        if not self.connection.is_idle:
-            self.close()
-
     def abort(self) -> None:
         """End it under the hands of the thread that is using it."""
         self.is_open = False
         self.transport.abort()
 
-    def close(self) -> None:
-        self.is_open = False
-        self.transport.close()
 
+class AsyncLink(_AnyLink["AsyncTransport"]):
+    """A connection for a task. Its clock is the framework's."""
 
-class AsyncLink:
-    """A connection for a task. As `Link`, with the waiting awaited and the framework's clock."""
-
-    __slots__ = ("__weakref__", "connection", "is_open", "since", "transport")
-
-    def __init__(self, transport: AsyncTransport, now: float) -> None:
-        self.transport = transport
-        self.connection = ClientConnection()
-        self.since = now
-        self.is_open = True
+    __slots__ = ()
 
     async def exchange(self, command: Command[R]) -> R:
         """Send the command and give back what its reply means. Raises as `Link.exchange`."""
@@ -208,24 +205,8 @@ class AsyncLink:
             assert event is not CLOSED  # since something is owed
             return command.result(event)
         except BaseException:
-            if not connection.is_idle:
-                self.close()
+            self._end()
             raise
-
-    def is_usable(self, now: float) -> bool:
-        """Whether the next exchange may start: idle, and nothing has come in the meantime."""
-        return self.connection.is_idle and (
-            now - self.since < STALE_AFTER or not self.transport.has_input()
-        )
-
-    def check(self) -> None:
-        """Raise RemoteProtocolError if more has come than the last reply."""
-        if self.connection.is_broken:
-            self.connection.next_event()
-
-    def close(self) -> None:
-        self.is_open = False
-        self.transport.close()
 
 
 class ClosedLinks(dict[int, "L"]):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
-# What ends one exchange and says nothing of the others'.
+# What ends one exchange and says nothing of the others'. All else that is raised is a bug.
 FAILURES = (OSError, ProtocolError, ErrorReplied)
 
 
