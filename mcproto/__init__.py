@@ -1,47 +1,52 @@
 """memcached's protocol, without the I/O.
 
 Bytes in, meaning out: `ClientConnection` and `ServerConnection` are the two halves of a
-conversation, `classic` and `meta` the commands that one sends and the other receives.  What
+conversation, the commands of `classic` and `meta` what one sends and the other receives.  What
 moves the bytes is yours, or one of `mcproto.transports`; nothing here imports a socket, a clock
 or a thread.
+
+Every name loads when it is first used: who speaks one dialect, in one role, does not pay for the
+others (benchmarks/imports.py).
 """
 
 from __future__ import annotations
 
-from . import classic, meta
-from ._command import MAX_ITEMS, MAX_LINE, MAX_VALUE, Command
-from ._connection import ClientConnection
-from ._errors import (
-    ErrorReplied,
-    InvalidArgument,
-    InvalidKey,
-    ItemTooLarge,
-    LimitExceeded,
-    LocalProtocolError,
-    ProtocolDesync,
-    ProtocolError,
-    RemoteProtocolError,
-)
-from ._flight import Flight
-from ._read_commands import MAX_REQUEST
-from ._replies import (
-    CLOSED,
-    NEED_DATA,
-    NO_REPLY,
-    BadRequest,
-    ErrorReply,
-    Item,
-    MetaReply,
-    Number,
-    Replies,
-    Reply,
-    Stats,
-    Status,
-    Text,
-    Values,
-)
-from ._server_connection import ServerConnection
-from ._tokens import MAX_KEY, checked_key
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import classic, meta
+    from ._command import MAX_ITEMS, MAX_LINE, MAX_VALUE, Command
+    from ._connection import ClientConnection
+    from ._errors import (
+        ErrorReplied,
+        InvalidArgument,
+        InvalidKey,
+        ItemTooLarge,
+        LimitExceeded,
+        LocalProtocolError,
+        ProtocolDesync,
+        ProtocolError,
+        RemoteProtocolError,
+    )
+    from ._flight import Flight
+    from ._read_commands import MAX_REQUEST
+    from ._replies import (
+        CLOSED,
+        NEED_DATA,
+        NO_REPLY,
+        BadRequest,
+        ErrorReply,
+        Item,
+        MetaReply,
+        Number,
+        Replies,
+        Reply,
+        Stats,
+        Status,
+        Text,
+        Values,
+    )
+    from ._server_connection import ServerConnection
+    from ._tokens import MAX_KEY, checked_key
 
 __all__ = [
     "CLOSED",
@@ -80,3 +85,40 @@ __all__ = [
     "classic",
     "meta",
 ]
+
+# Where each name is at home; the dialects are modules of their own.
+_DIALECTS = ("classic", "meta")
+_HOMES = {
+    "_command": "MAX_ITEMS MAX_LINE MAX_VALUE Command",
+    "_connection": "ClientConnection",
+    "_errors": """
+        ErrorReplied InvalidArgument InvalidKey ItemTooLarge LimitExceeded
+        LocalProtocolError ProtocolDesync ProtocolError RemoteProtocolError
+    """,
+    "_flight": "Flight",
+    "_read_commands": "MAX_REQUEST",
+    "_replies": """
+        CLOSED NEED_DATA NO_REPLY BadRequest ErrorReply Item MetaReply Number Replies
+        Reply Stats Status Text Values
+    """,
+    "_server_connection": "ServerConnection",
+    "_tokens": "MAX_KEY checked_key",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    # (importlib would be an import of its own.)
+    found: object
+    if name in _DIALECTS:
+        found = __import__(f"{__name__}.{name}", fromlist=["*"])
+    elif name in _HOME_OF:
+        found = getattr(__import__(f"{__name__}.{_HOME_OF[name]}", fromlist=["*"]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

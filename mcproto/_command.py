@@ -46,6 +46,8 @@ class Command(Record, Generic[R_co]):
         noreply: the server answers nothing, not even that it failed (most of the time).
         quiet: the server answers only what is not the usual outcome.
         with_cas: the items that answer it come with their cas uniques.
+        is_flight: it is several commands, which must not be mixed up with what was sent before.
+        is_last: the server closes the connection after it, so nothing can be sent behind it.
     """
 
     __slots__ = ()
@@ -55,6 +57,8 @@ class Command(Record, Generic[R_co]):
     noreply: bool = False
     quiet: bool = False
     with_cas: bool = False
+    is_flight: bool = False
+    is_last: bool = False
 
     @classmethod
     def received(cls, **fields: object) -> Self:

@@ -20,11 +20,9 @@ from ._errors import (
     RemoteProtocolError,
 )
 from ._fifo import Fifo
-from ._flight import Flight
 from ._read_replies import Limits
 from ._replies import CLOSED, NEED_DATA, ErrorReply
 from ._tokens import checked_int
-from .classic import Quit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,7 +144,7 @@ class ClientConnection:
             raise LocalProtocolError("the connection is closed")
         if self.owed != len(self._fifo.commands):
             raise LocalProtocolError("the direct door is in use: settle that command first")
-        if self._barrier_unsent and isinstance(command, Flight):
+        if self._barrier_unsent and command.is_flight:
             raise LocalProtocolError("a flight behind noreply or quiet commands: send a barrier")
         size = command.value_size
         if size > self._limits.max_value:
@@ -155,7 +153,7 @@ class ClientConnection:
         # In this order: who is interrupted in between leaves a connection that is not idle.
         self.owed += 1
         self._fifo.commands.append(command)
-        if isinstance(command, Quit):
+        if command.is_last:
             self._quit = True
         elif command.noreply:
             self._barrier_unsent = self._barrier_due = self._noreply_due = True

@@ -6,7 +6,7 @@ from ._command import Command
 from ._errors import InvalidArgument, ProtocolDesync
 from ._fifo import Fifo
 from ._replies import NEED_DATA, NO_REPLY, ErrorReply, Replies
-from .classic import Quit, Version
+from .classic import Version
 from .meta import Noop
 
 TYPE_CHECKING = False
@@ -37,11 +37,13 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
     __slots__ = ("_barrier", "commands", "is_barrier", "is_read")
     __match_args__ = ("commands",)
 
+    is_flight = True
+
     def __init__(self, commands: Iterable[Command[object]]) -> None:
         self.commands = tuple(commands)
         if not self.commands:
             raise InvalidArgument("commands is empty")
-        if any(isinstance(command, (Flight, Quit)) for command in self.commands):
+        if any(command.is_flight or command.is_last for command in self.commands):
             raise InvalidArgument("commands must not hold a Flight or Quit: no barrier closes them")
         self._barrier: Noop | Version | None = None
         if any(command.quiet or command.noreply for command in self.commands):

@@ -574,6 +574,7 @@ class Quit(Command[None]):
 
     __slots__ = ()
     noreply = True
+    is_last = True
 
     def encode(self) -> bytes:
         return b"quit\r\n"
