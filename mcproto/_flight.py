@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ._bulk import split_words
 from ._command import Command
 from ._errors import InvalidArgument, ProtocolDesync
-from ._fifo import Fifo
-from ._replies import NEED_DATA, NO_REPLY, ErrorReply, Replies
+from ._fifo import fifo_for
+from ._replies import NEED_DATA, NO_REPLY, BinaryReply, ErrorReply, Replies
 from .classic import Version
 from .meta import Noop
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._buffer import ReceiveBuffer
+    from ._fifo import Fifo
     from ._read_replies import Limits, Progress
     from ._replies import NeedData, NoReply, Reply
 
@@ -31,10 +33,10 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
     sockets' buffers (a thousand words do).
 
     Args:
-        commands: one at least, of one dialect or of several.
+        commands: one at least; binary ones, or text ones, of one dialect or of several.
     """
 
-    __slots__ = ("_barrier", "commands", "is_barrier", "is_read")
+    __slots__ = ("_barrier", "commands", "is_barrier", "is_read", "protocol")
     __match_args__ = ("commands",)
 
     is_flight = True
@@ -45,13 +47,23 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
             raise InvalidArgument("commands is empty")
         if any(command.is_flight or command.is_last for command in self.commands):
             raise InvalidArgument("commands must not hold a Flight or Quit: no barrier closes them")
-        self._barrier: Noop | Version | None = None
+        self.protocol = self.commands[0].protocol
+        if any(command.protocol != self.protocol for command in self.commands):
+            raise InvalidArgument("commands must not be text and binary: no connection speaks both")
+        self._barrier: Command[object] | None = None
         if any(command.quiet or command.noreply for command in self.commands):
-            # Servers without meta commands know no `mn`; but then they were sent no quiet ones.
-            has_meta = any(command.quiet for command in self.commands)
-            self._barrier = Noop() if has_meta else Version()
+            self._barrier = self._closing()
         self.is_barrier = self._barrier is not None
         self.is_read = all(command.is_read for command in self.commands)
+
+    def _closing(self) -> Command[object]:
+        if self.protocol == "binary":
+            from . import binary
+
+            return binary.Noop()
+        # Servers without meta commands know no `mn`; but then they were sent no quiet ones.
+        has_meta = any(command.quiet for command in self.commands)
+        return Noop() if has_meta else Version()
 
     @property
     def value_size(self) -> int:
@@ -67,8 +79,12 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         if not progress:
             if not buffer:
                 return NEED_DATA  # and nothing in progress: not a byte has come
+            replies_at_once = self._read_at_once(buffer.only_piece())
+            if replies_at_once is not None:
+                buffer.clear()
+                return Replies(replies_at_once)
             barrier = () if self._barrier is None else (self._barrier,)
-            progress += (Fifo((*self.commands, *barrier)), [])
+            progress += (fifo_for(self.protocol, (*self.commands, *barrier)), [])
         fifo: Fifo
         replies: list[Reply | NoReply]
         fifo, replies = progress
@@ -81,11 +97,28 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
             closing = replies.pop()
             # Where nothing was silent, a refused barrier is a reply like the others: so answers
             # a server without meta commands.
-            if isinstance(closing, ErrorReply) and NO_REPLY in replies:
+            if _is_refusal(closing) and NO_REPLY in replies:
                 raise ProtocolDesync(f"the barrier of a flight was answered by {closing!r}")
         return Replies(replies)
+
+    def _read_at_once(self, received: bytes) -> tuple[Reply | NoReply, ...] | None:
+        """The replies, if *received* is all of them and has one of the usual forms."""
+        count = len(self.commands)
+        if self._barrier is None:
+            words = self.commands[0].words
+            if words is not None and len({type(command) for command in self.commands}) == 1:
+                return split_words(received, count, words)
+        elif received == b"MN\r\n" and all(command.quiet for command in self.commands):
+            return tuple([NO_REPLY for _ in self.commands])
+        return None
 
     def result(self, reply: Reply | NoReply) -> tuple[Reply | NoReply, ...]:
         if isinstance(reply, Replies):
             return reply.replies
         raise self._unexpected(reply)
+
+
+def _is_refusal(reply: Reply | NoReply) -> bool:
+    if isinstance(reply, BinaryReply):
+        return reply.status != 0
+    return isinstance(reply, ErrorReply)

@@ -8,11 +8,13 @@ A command with ``noreply`` has the result None: the server says nothing, so nobo
 
 from __future__ import annotations
 
+from ._bulk import MOST_PER_VALUE, split_values
 from ._command import Command
 from ._errors import InvalidArgument, InvalidKey
-from ._read_replies import read_number, read_stats, read_status, read_text, read_values
+from ._read_replies import STATS_WORDS, read_number, read_stats, read_status, read_text, read_values
 from ._replies import NO_REPLY, Item, Number, Status, Text, Values
 from ._replies import Stats as StatsReply
+from ._streams import LineForm
 from ._tokens import (
     I32,
     U32,
@@ -142,9 +144,18 @@ class _RetrievalOfMany(_Retrieval["dict[bytes, Item]"]):
     def read(
         self, buffer: ReceiveBuffer, progress: Progress, limits: Limits
     ) -> Values | ErrorReply | NeedData:
-        if self._key_set is None:
-            self._key_set = _KeySet(self.keys)
-        return read_values(buffer, progress, limits, self._key_set, self.with_cas)
+        keys = self._key_set
+        if keys is None:
+            self._key_set = keys = _KeySet(self.keys)
+        if not progress and limits.max_line >= _LONGEST_HEADER:
+            received = buffer.only_piece()
+            most = min(MOST_PER_VALUE * len(keys), limits.max_value)
+            if len(received) <= most and received.endswith(b"END\r\n"):
+                columns = split_values(received, keys.members, self.with_cas)
+                if columns is not None and len(columns[0]) <= len(keys):
+                    buffer.clear()
+                    return Values(map(Item, *columns))
+        return read_values(buffer, progress, limits, keys, self.with_cas)
 
     def result(self, reply: Reply | NoReply) -> dict[bytes, Item]:
         if isinstance(reply, Values):
@@ -152,18 +163,22 @@ class _RetrievalOfMany(_Retrieval["dict[bytes, Item]"]):
         raise self._unexpected(reply)
 
 
+# A key of 250 bytes and three numbers of 20 digits.
+_LONGEST_HEADER = 330
+
+
 class _KeySet(tuple[bytes, ...]):
     """Keys in order, as many as were given, but looked up by hash."""
 
-    _members: frozenset[bytes]
+    members: frozenset[bytes]
 
     def __new__(cls, keys: tuple[bytes, ...]) -> _KeySet:
         self = super().__new__(cls, keys)
-        self._members = frozenset(keys)
+        self.members = frozenset(keys)
         return self
 
     def __contains__(self, key: object) -> bool:
-        return key in self._members
+        return key in self.members
 
 
 class GetMany(_RetrievalOfMany):
@@ -542,11 +557,14 @@ class Version(Command[str]):
 class Stats(Command["dict[str, str]"]):
     """``stats``: the server's statistics, or those of a group (``items``, ``settings``, ...).
 
-    A group that is an order (``reset``, ``detail on``) has an empty result.
+    A group that is an order (``reset``, ``detail on``) has an empty result.  In a `Stream` the
+    statistics come one by one.
     """
 
     __slots__ = ("group", "is_read")
     __match_args__ = ("group",)
+
+    line_form = LineForm((b"STAT ", b"ITEM ", b"PREFIX "), instead=STATS_WORDS)
 
     def __init__(self, group: str | None = None) -> None:
         self.group = None if group is None else checked_words("group", group)
@@ -554,6 +572,14 @@ class Stats(Command["dict[str, str]"]):
 
     def complete(self) -> None:
         self.is_read = self.group is None or self.group.split(" ")[0] not in ("reset", "detail")
+
+    @property
+    def word(self) -> str:
+        """What the lines of the answer begin with."""
+        words = () if self.group is None else tuple(self.group.split(" "))
+        if words[:1] == ("cachedump",):
+            return "ITEM"
+        return "PREFIX" if words[:2] == ("detail", "dump") else "STAT"
 
     def encode(self) -> bytes:
         return b"stats\r\n" if self.group is None else b"stats %b\r\n" % self.group.encode()
