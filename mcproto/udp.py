@@ -54,6 +54,7 @@ MAX_DATAGRAMS = 64
 
 _FRAME = 8
 _U16 = 65535
+_LONGEST = 65507  # what IPv4 and UDP leave of 64 KiB
 
 
 class Datagram(Record):
@@ -120,7 +121,6 @@ class ClientExchange:
         command: a question that is answered by one reply. Not several keys in one line: parts of
             two items that are put together from different messages would look like one.
         request_id: 0 to 65535; best not to be guessed, and of no other exchange on this socket.
-        protocol: the command's: ``"text"`` or ``"binary"``.
         max_datagrams: how many datagrams of the reply are taken.
 
     Attributes:
@@ -138,20 +138,21 @@ class ClientExchange:
         command: Command[object],
         request_id: int,
         *,
-        protocol: Literal["text", "binary"] = "text",
         max_datagrams: int = MAX_DATAGRAMS,
     ) -> None:
-        if command.noreply or command.quiet or command.is_flight or command.is_last:
-            raise LocalProtocolError(f"{type(command).__name__} may not be answered")
+        if command.noreply or command.quiet or command.is_last:
+            raise LocalProtocolError(f"{type(command).__name__} may be left without an answer")
+        if command.is_flight or command.is_alone:
+            raise LocalProtocolError(f"{type(command).__name__} has more answers than one")
         if isinstance(command, (GetMany, GetsMany, GatMany)) and len(command.keys) > 1:
             raise LocalProtocolError("several keys in one datagram: ask for one at a time")
         self._room = checked_int("max_datagrams", max_datagrams, 1, _U16)
         self.command = command
-        self._connection = ClientConnection(protocol)
+        self._connection = ClientConnection(command.protocol)
         payload = self._connection.send(command)
         self.request_id = checked_int("request_id", request_id, 0, _U16)
-        if len(payload) > _U16 - _FRAME:
-            raise LocalProtocolError(f"a request of {len(payload)} bytes is no datagram")
+        if len(payload) > _LONGEST - _FRAME:
+            raise LocalProtocolError(f"a request of {len(payload)} bytes does not fit a datagram")
         self.request = Datagram(request_id, payload).encode()
         # What has come of messages that are not whole, by how many datagrams they have.
         self._messages: dict[int, dict[int, bytes]] = {}
@@ -208,7 +209,7 @@ class ServerExchange:
     Args:
         data: the datagram as received. One that memcached drops (shorter than 9 bytes, or one of
             several) asks for nothing.
-        like: whose ways are followed, as with `ServerConnection`.
+        protocol, like: as with `ServerConnection`; ``"auto"`` goes by the first byte.
         max_value: the largest value that is read, in bytes.
         max_reply: how many bytes may be sent in answer to each byte that was received; None: no
             limit.  Nobody knows who has sent a datagram, so an answer a thousand times as long
@@ -222,10 +223,11 @@ class ServerExchange:
         data: bytes,
         *,
         protocol: Literal["auto", "text", "binary"] = "auto",
+        like: str = "1.6.45",
         max_value: int = 1 << 20,
         max_reply: int | None = 10,
     ) -> None:
-        self._connection = ServerConnection(protocol, max_value=max_value)
+        self._connection = ServerConnection(protocol, like=like, max_value=max_value)
         datagram = Datagram.parse(data)
         self.request_id = 0
         self._unanswered: deque[Command[object] | BadRequest] = deque()
@@ -244,7 +246,7 @@ class ServerExchange:
         self._unanswered.append(event)
         return event
 
-    def send(self, reply: Reply) -> list[bytes]:
+    def send(self, reply: Reply | NoReply) -> list[bytes]:
         """The datagrams that answer the oldest request; none where the protocol is silent.
 
         A message for each request, since 1.6.0; before, one for all. ``quit`` is answered too, by
