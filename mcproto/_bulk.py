@@ -53,30 +53,41 @@ def split_values(received: bytes, keys: frozenset[bytes], with_cas: bool) -> Col
     begins where it must; and so on.
     """
     parts = received.split(b"\r\n")
-    if len(parts) < 2 or len(parts) % 2 or parts[-1] or parts[-2] != b"END" or b"\r" in keys:
+    if len(parts) < 2 or len(parts) % 2 or parts[-1] or parts[-2] != b"END":
         return None
+    if len(parts) == 2:
+        return ([], [], [], []) if with_cas else ([], [], [])
     values = parts[1:-2:2]
     count = len(values)
-    # A CR alone can be no word of a header, so it shows that each has as many words as it must.
-    words = b" \r ".join(parts[:-2:2]).split(b" ")
-    width = 6 if with_cas else 5
+    # A header cannot lend words to its neighbour: where one begins is marked by a CR, which can
+    # be in no other word of it.
+    width = 5 if with_cas else 4
+    words = b" \r".join(parts[:-2:2]).split(b" ")
     found = words[1::width]
+    if (
+        len(words) != width * count
+        or words[0] != b"VALUE"
+        or words[width::width].count(b"\rVALUE") != count - 1
+        or not keys.issuperset(found)
+        or b"\rVALUE" in keys
+    ):
+        return None
     try:
-        if (
-            len(words) != max(width * count - 1, 1)
-            or words[0::width].count(b"VALUE") != count
-            or words[width - 1 :: width].count(b"\r") != max(count - 1, 0)
-            or list(map(_number, words[3::width])) != list(map(len, values))
-            or not keys.issuperset(found)
-        ):
+        if _numbers(words[3::width]) != list(map(len, values)):
             return None
-        flags = words[2::width]
-        numbers = [0] * count if flags.count(b"0") == count else list(map(_number, flags))
+        flags = _numbers(words[2::width])
         if not with_cas:
-            return found, numbers, values
-        return found, numbers, values, [digits(word, U64) for word in words[4::width]]
+            return found, flags, values
+        return found, flags, values, [digits(word, U64) for word in words[4::width]]
     except RemoteProtocolError:
         return None
+
+
+def _numbers(words: list[bytes]) -> list[int]:
+    first = words[0]
+    if words.count(first) == len(words):
+        return [_number(first)] * len(words)
+    return list(map(_number, words))
 
 
 def split_words(

@@ -6,6 +6,7 @@ from ._bulk import split_words
 from ._command import Command
 from ._errors import InvalidArgument, ProtocolDesync
 from ._fifo import fifo_for
+from ._parts import gathered
 from ._replies import NEED_DATA, NO_REPLY, BinaryReply, ErrorReply, Replies
 from .classic import Version
 from .meta import Noop
@@ -36,7 +37,7 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         commands: one at least; binary ones, or text ones, of one dialect or of several.
     """
 
-    __slots__ = ("_barrier", "commands", "is_barrier", "is_read", "protocol")
+    __slots__ = ("_barrier", "_words", "commands", "is_barrier", "is_read", "protocol")
     __match_args__ = ("commands",)
 
     is_flight = True
@@ -47,14 +48,20 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
             raise InvalidArgument("commands is empty")
         if any(command.is_flight or command.is_last for command in self.commands):
             raise InvalidArgument("commands must not hold a Flight or Quit: no barrier closes them")
+        if any(command.is_stream or command.is_alone for command in self.commands):
+            raise InvalidArgument("commands must not hold a Stream, a dump or a log")
         self.protocol = self.commands[0].protocol
         if any(command.protocol != self.protocol for command in self.commands):
             raise InvalidArgument("commands must not be text and binary: no connection speaks both")
         self._barrier: Command[object] | None = None
         if any(command.quiet or command.noreply for command in self.commands):
             self._barrier = self._closing()
-        self.is_barrier = self._barrier is not None
+        # The last of them is certain to be answered; in binary that alone proves it.
+        self.is_barrier = self._barrier is not None or self.protocol == "binary"
         self.is_read = all(command.is_read for command in self.commands)
+        # The words that answer each of them, if they are all of one kind.
+        is_alike = self._barrier is None and len({type(command) for command in self.commands}) == 1
+        self._words = self.commands[0].words if is_alike else None
 
     def _closing(self) -> Command[object]:
         if self.protocol == "binary":
@@ -74,6 +81,10 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         if self._barrier is not None:
             parts.append(self._barrier.encode())
         return b"".join(parts)
+
+    def encode_parts(self) -> tuple[bytes, ...]:
+        commands = (*self.commands, *(() if self._barrier is None else (self._barrier,)))
+        return gathered(part for command in commands for part in command.encode_parts())
 
     def read(self, buffer: ReceiveBuffer, progress: Progress, limits: Limits) -> Replies | NeedData:
         if not progress:
@@ -103,13 +114,11 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
 
     def _read_at_once(self, received: bytes) -> tuple[Reply | NoReply, ...] | None:
         """The replies, if *received* is all of them and has one of the usual forms."""
-        count = len(self.commands)
-        if self._barrier is None:
-            words = self.commands[0].words
-            if words is not None and len({type(command) for command in self.commands}) == 1:
-                return split_words(received, count, words)
-        elif received == b"MN\r\n" and all(command.quiet for command in self.commands):
-            return tuple([NO_REPLY for _ in self.commands])
+        if self._words is not None:
+            return split_words(received, len(self.commands), self._words)
+        if received == b"MN\r\n" and isinstance(self._barrier, Noop):
+            replies: list[Reply | NoReply] = [NO_REPLY for c in self.commands if c.quiet]
+            return tuple(replies) if len(replies) == len(self.commands) else None
         return None
 
     def result(self, reply: Reply | NoReply) -> tuple[Reply | NoReply, ...]:
