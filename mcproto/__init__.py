@@ -1,9 +1,9 @@
 """memcached's protocol, without the I/O.
 
 Bytes in, meaning out: `ClientConnection` and `ServerConnection` are the two halves of a
-conversation, the commands of `classic` and `meta` what one sends and the other receives.  What
-moves the bytes is yours, or one of `mcproto.transports`; nothing here imports a socket, a clock
-or a thread.
+conversation, the commands of `classic`, `meta` and `binary` what one sends and the other receives.
+What moves the bytes is yours, or one of `mcproto.transports`; nothing here imports a socket, a
+clock or a thread.
 
 Every name loads when it is first used: who speaks one dialect, in one role, does not pay for the
 others (benchmarks/imports.py).
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import classic, meta
+    from . import admin, binary, classic, meta, sasl, udp
     from ._command import MAX_ITEMS, MAX_LINE, MAX_VALUE, Command
     from ._connection import ClientConnection
     from ._errors import (
@@ -34,18 +34,24 @@ if TYPE_CHECKING:
         NEED_DATA,
         NO_REPLY,
         BadRequest,
+        BinaryReply,
         ErrorReply,
         Item,
+        Lines,
         MetaReply,
         Number,
         Replies,
         Reply,
         Stats,
         Status,
+        StreamLine,
         Text,
+        UnplacedError,
+        UnplacedReply,
         Values,
     )
     from ._server_connection import ServerConnection
+    from ._streams import Stream
     from ._tokens import MAX_KEY, checked_key
 
 __all__ = [
@@ -58,6 +64,7 @@ __all__ = [
     "NEED_DATA",
     "NO_REPLY",
     "BadRequest",
+    "BinaryReply",
     "ClientConnection",
     "Command",
     "ErrorReplied",
@@ -68,6 +75,7 @@ __all__ = [
     "Item",
     "ItemTooLarge",
     "LimitExceeded",
+    "Lines",
     "LocalProtocolError",
     "MetaReply",
     "Number",
@@ -79,15 +87,23 @@ __all__ = [
     "ServerConnection",
     "Stats",
     "Status",
+    "Stream",
+    "StreamLine",
     "Text",
+    "UnplacedError",
+    "UnplacedReply",
     "Values",
+    "admin",
+    "binary",
     "checked_key",
     "classic",
     "meta",
+    "sasl",
+    "udp",
 ]
 
 # Where each name is at home; the dialects are modules of their own.
-_DIALECTS = ("classic", "meta")
+_DIALECTS = ("admin", "binary", "classic", "meta", "sasl", "udp")
 _HOMES = {
     "_command": "MAX_ITEMS MAX_LINE MAX_VALUE Command",
     "_connection": "ClientConnection",
@@ -98,10 +114,11 @@ _HOMES = {
     "_flight": "Flight",
     "_read_commands": "MAX_REQUEST",
     "_replies": """
-        CLOSED NEED_DATA NO_REPLY BadRequest ErrorReply Item MetaReply Number Replies
-        Reply Stats Status Text Values
+        CLOSED NEED_DATA NO_REPLY BadRequest BinaryReply ErrorReply Item Lines MetaReply Number
+        Replies Reply Stats Status StreamLine Text UnplacedError UnplacedReply Values
     """,
     "_server_connection": "ServerConnection",
+    "_streams": "Stream",
     "_tokens": "MAX_KEY checked_key",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -19,9 +19,9 @@ from ._errors import (
     ProtocolDesync,
     RemoteProtocolError,
 )
-from ._fifo import Fifo
+from ._fifo import fifo_for
 from ._read_replies import Limits
-from ._replies import CLOSED, NEED_DATA, ErrorReply
+from ._replies import CLOSED, NEED_DATA, NO_REPLY, ErrorReply, StreamLine
 from ._tokens import checked_int
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ._command import Command
     from ._replies import Closed, NeedData, NoReply, Reply
+    from ._streams import LineForm
 
 __all__ = ["ClientConnection"]
 
@@ -56,11 +57,13 @@ class ClientConnection:
     events.  Whatever happens in between leaves `owed` at 1, and the events out of use.
 
     Args:
-        protocol: ``"text"``: classic and meta commands, mixed as you like.
+        protocol: ``"text"``: classic and meta commands, mixed as you like; ``"binary"``: those of
+            `binary` and `sasl`.
         max_line: the longest reply line that is accepted, in bytes.
         max_value: the largest value that is accepted, either way, in bytes; also the most
-            bytes of statistics in one reply.
-        max_items: the most lines of statistics that are accepted in one reply.
+            bytes of statistics, or of a dump, in one reply.
+        max_items: the most lines of statistics, or of a dump, that are accepted in one reply.
+            (Those of a `Stream` or a log are not kept, so they may be any number.)
 
     Attributes:
         owed: how many commands were sent and have had no event yet.
@@ -74,35 +77,39 @@ class ClientConnection:
         "_fifo",
         "_barrier_unsent",
         "_limits",
+        "_log",
         "_noreply_due",
+        "_protocol",
         "_quit",
         "owed",
     )
 
     def __init__(
         self,
-        protocol: Literal["text"] = "text",
+        protocol: Literal["text", "binary"] = "text",
         *,
         max_line: int = MAX_LINE,
         max_value: int = MAX_VALUE,
         max_items: int = MAX_ITEMS,
     ) -> None:
-        if protocol != "text":
-            raise InvalidArgument(f"protocol must be 'text', not {protocol!r}")
+        if protocol not in ("text", "binary"):
+            raise InvalidArgument(f"protocol must be 'text' or 'binary', not {protocol!r}")
         self._limits = Limits(
             checked_int("max_line", max_line, 64, 1 << 31),
             checked_int("max_value", max_value, 0, 1 << 31),
             checked_int("max_items", max_items, 1, 1 << 31),
         )
         self._buffer = ReceiveBuffer(self._limits.max_line)
-        self._fifo = Fifo()
+        self._protocol = protocol
+        self._fifo = fifo_for(protocol)
         self.owed = 0
         # Silence was asked for, so something may be outstanding until a barrier is answered.
         self._barrier_due = False
         self._noreply_due = False
         self._barrier_unsent = False  # ... and that barrier has not been sent
         self._ended = False  # the peer has closed its side
-        self._quit = False
+        self._quit = False  # nothing more may be sent
+        self._log: LineForm | None = None  # what comes is a log, to the end
         self._broken: RemoteProtocolError | None = None
 
     @property
@@ -131,25 +138,51 @@ class ClientConnection:
         """The bytes to write. From here on an event is owed, whether or not you write them.
 
         Raises:
-            ItemTooLarge: the value is longer than `max_value`.
+            ItemTooLarge: the value is longer than *max_value*.
             LocalProtocolError: the connection is broken or closed, or the direct door is in use;
-                or *command* is a flight, and noreply or quiet commands before it have no barrier:
-                what answers them could be taken for its replies.
+                or *command* is of the other protocol; or it is a flight, and noreply or quiet
+                commands before it have no barrier: what answers them could be taken for its
+                replies; or it, or the one before it, is a dump or a log, which has to be alone.
 
         After either nothing has changed.
         """
+        self._check(command)
+        data = command.encode()
+        self._owe(command)
+        return data
+
+    def send_parts(self, command: Command[object]) -> tuple[bytes, ...]:
+        """As `send`, in pieces: a large value is one of them, itself and not a copy.
+
+        For ``socket.sendmsg`` or ``writelines``.  Few pieces: what is short is joined.  Raises as
+        `send` does.
+        """
+        self._check(command)
+        parts = command.encode_parts()
+        self._owe(command)
+        return parts
+
+    def _check(self, command: Command[object]) -> None:
+        """Raise unless *command* can be sent now."""
         if self._broken is not None:
             raise LocalProtocolError(f"the connection is broken: {self._broken}")
         if self._ended or self._quit:
-            raise LocalProtocolError("the connection is closed")
+            what = "closed" if self._log is None else "a log, and takes no more commands"
+            raise LocalProtocolError(f"the connection is {what}")
         if self.owed != len(self._fifo.commands):
             raise LocalProtocolError("the direct door is in use: settle that command first")
-        if self._barrier_unsent and command.is_flight:
+        if self.owed and (command.is_alone or self._fifo.commands[-1].is_alone):
+            raise LocalProtocolError("a dump or a log is to be alone: settle what is owed first")
+        if command.protocol != self._protocol:
+            name = type(command).__name__
+            raise LocalProtocolError(f"{name} is not for a {self._protocol} connection")
+        if command.is_flight and self._barrier_unsent and (self.owed or self._barrier_due):
             raise LocalProtocolError("a flight behind noreply or quiet commands: send a barrier")
         size = command.value_size
         if size > self._limits.max_value:
             raise ItemTooLarge(f"a value of {size} bytes; {self._limits.max_value} are allowed")
-        data = command.encode()
+
+    def _owe(self, command: Command[object]) -> None:
         # In this order: who is interrupted in between leaves a connection that is not idle.
         self.owed += 1
         self._fifo.commands.append(command)
@@ -158,10 +191,11 @@ class ClientConnection:
         elif command.noreply:
             self._barrier_unsent = self._barrier_due = self._noreply_due = True
         elif command.quiet:
-            self._barrier_unsent = self._barrier_due = True
+            self._barrier_unsent = True
+            # A binary reply says whose it is: what has been settled is not answered any more.
+            self._barrier_due = self._protocol == "text"
         elif command.is_barrier:
             self._barrier_unsent = False
-        return data
 
     def resume(self, command: Command[object], received: bytes) -> None:
         """From the direct door to the events: go on with a reply that is not whole yet.
@@ -173,6 +207,9 @@ class ClientConnection:
         """
         if self.owed != 1 or self._fifo.commands:
             raise LocalProtocolError("the direct door is not in use")
+        if command.protocol != self._protocol:
+            name = type(command).__name__
+            raise LocalProtocolError(f"{name} is not for a {self._protocol} connection")
         self._fifo.commands.append(command)
         if received:
             self.receive_data(received)
@@ -185,12 +222,61 @@ class ClientConnection:
             self._buffer.feed(data)
             self._look_for_surplus()
 
+    def receive_value_into(self, buffer: bytearray | memoryview) -> None:
+        """Put the value of the oldest reply owed into *buffer*, if it fits there.
+
+        Of several items the first.  The reply then holds that part of *buffer*, as a memoryview,
+        where bytes would be.  With `get_buffer` the value gets there straight from the socket.  A
+        value that does not fit comes as bytes, as ever.
+
+        ::
+
+            request = conn.send(meta.Get("film", v=True))
+            conn.receive_value_into(memory)
+            ...
+            while (reply := conn.next_event()) is NEED_DATA:
+                conn.buffer_updated(sock.recv_into(conn.get_buffer()))
+
+        Raises:
+            LocalProtocolError: nothing is owed, or its reply has begun.
+            TypeError: *buffer* is no writable buffer of bytes.
+        """
+        if not self.owed or self.in_reply:
+            raise LocalProtocolError("a buffer is to be given between sending and receiving")
+        view = memoryview(buffer)
+        if view.readonly or not view.c_contiguous:
+            raise TypeError("buffer must be writable, and in one piece")
+        self._buffer.fill(view.cast("B"))
+
+    def get_buffer(self, sizehint: int = -1) -> memoryview:
+        """Where to receive the next bytes: room for one at least, for no more than belong there.
+
+        To be called again for each receipt, and followed by `buffer_updated`: the two are those
+        of ``asyncio.BufferedProtocol``.  Never raises.
+        """
+        return self._buffer.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were received into what `get_buffer` gave; 0: the peer has closed.
+
+        Never raises.
+        """
+        if not nbytes:
+            self._ended = True
+        elif self._broken is None:
+            self._buffer.buffer_updated(nbytes)
+            self._look_for_surplus()
+
     def next_event(self) -> Reply | NoReply | NeedData | Closed:
         """The event of the oldest command owed.
 
         Returns:
             Its reply, or NO_REPLY; NEED_DATA if it is not here yet, or nothing is owed; CLOSED if
             the peer has closed and nothing is owed.
+
+            Of a `Stream`, a `StreamLine` for each line, and then its reply, which settles it.  An
+            `admin.Watch` is settled by its OK; from there on each line of the log is a
+            `StreamLine`, though nothing is owed.
 
         Raises:
             RemoteProtocolError: the peer has broken the protocol, or closed while a reply was
@@ -210,28 +296,47 @@ class ClientConnection:
 
     def _next_event(self) -> Reply | NoReply | NeedData | Closed:
         if not self.owed:
-            return CLOSED if self._ended else NEED_DATA
+            return self._unasked()
         command = self._fifo.commands[0]
         reply = self._fifo.next_reply(self._buffer, self._limits)
         if reply is NEED_DATA:
-            if self._ended:
+            if not self._ended:
+                return NEED_DATA
+            if not command.may_close or self._buffer:
                 raise RemoteProtocolError(
                     f"the peer closed with {self.owed} replies owed"
                     f" and {len(self._buffer)} bytes of the next one here"
                 )
-            return NEED_DATA
+            self._fifo.commands.popleft()
+            reply = NO_REPLY
+        if isinstance(reply, StreamLine):
+            return reply  # and there is more to come, so that it settles nothing
         if isinstance(reply, ErrorReply):
             if self._noreply_due:
                 raise ProtocolDesync(f"{reply!r} may answer a noreply command before it")
+        elif command.is_watch:
+            self._quit = True
+            self._log = command.line_form
         elif self._barrier_due and command.is_barrier:
             later = self._fifo.commands
             self._noreply_due = any(c.noreply for c in later)
             self._barrier_due = self._noreply_due or any(c.quiet for c in later)
         self.owed -= 1
+        self._buffer.fill(None)
         self._look_for_surplus()
         return reply
 
+    def _unasked(self) -> StreamLine | NeedData | Closed:
+        """What comes when nothing is owed: nothing, or a log."""
+        if self._log is not None:
+            line = self._log.read_line(self._buffer, [None])
+            if isinstance(line, StreamLine):
+                return line
+            if self._ended and self._buffer:
+                raise RemoteProtocolError(f"the peer closed {len(self._buffer)} bytes into a line")
+        return CLOSED if self._ended else NEED_DATA
+
     def _look_for_surplus(self) -> None:
         # At once, not when somebody asks: by then they would answer the next command sent.
-        if self._buffer and not self.owed:
+        if self._buffer and not self.owed and self._log is None:
             self._broken = ProtocolDesync(f"{len(self._buffer)} bytes that nobody asked for")

@@ -51,7 +51,7 @@ class InvalidArgument(LocalProtocolError, ValueError):
 
 
 class ItemTooLarge(LocalProtocolError):
-    """The value is longer than the connection's `max_value`."""
+    """The value is longer than the connection's *max_value*."""
 
 
 class RemoteProtocolError(ProtocolError):

@@ -2,7 +2,11 @@
 
 memcached answers in the order of the requests, always.  That alone places every reply, as long
 as each command is answered.  A quiet one is answered only sometimes; then the reply itself must
-say whose it is, and what cannot be told is an error, not a guess about data.
+say whose it is.  An error line says little (memcached gives it neither key nor opaque), and so does
+a refusal whose command asked for neither: they are held until a later reply shows how many
+commands there were for how many lines.  Where that leaves one command, the line is its; where
+it leaves several, each of them is told so (`UnplacedError`, `UnplacedReply`).  About data there is
+no guess at all: what cannot be told is an error.
 
 Knows no limits of its own, no end of file and no brokenness: `ClientConnection` does.
 """
@@ -10,10 +14,19 @@ Knows no limits of its own, no end of file and no brokenness: `ClientConnection`
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from ._errors import ProtocolDesync
 from ._read_replies import META_CODES, is_error_line, read_meta
-from ._replies import NEED_DATA, NO_REPLY, ErrorReply, MetaReply
+from ._replies import (
+    NEED_DATA,
+    NO_REPLY,
+    ErrorReply,
+    MetaReply,
+    StreamLine,
+    UnplacedError,
+    UnplacedReply,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,13 +37,25 @@ if TYPE_CHECKING:
     from ._read_replies import Limits, Progress
     from ._replies import NeedData, NoReply, Reply
 
-__all__ = ["Fifo"]
+__all__ = ["Fifo", "fifo_for"]
 
 
 class Fifo:
     """What is owed, oldest first."""
 
-    __slots__ = ("_closing", "_found", "_progress", "_silent", "commands")
+    __slots__ = (
+        "_ahead",
+        "_closing",
+        "_found",
+        "_held",
+        "_has_noreply",
+        "_next",
+        "_outcomes",
+        "_progress",
+        "_silent",
+        "_tainted",
+        "commands",
+    )
 
     def __init__(self, commands: Iterable[Command[object]] = ()) -> None:
         self.commands: deque[Command[object]] = deque(commands)
@@ -39,7 +64,18 @@ class Fifo:
         # answers the one behind them. (None: that command will read it for itself.)
         self._silent = 0
         self._found: Reply | None = None
-        self._closing: Command[object] | None = None  # see `_certain`
+        # See `_certain`: that command, and how many that need not be answered are before it.
+        self._closing: Command[object] | None = None
+        self._ahead = 0
+        # Lines that are not placed yet: each with the first command that it can answer, and how
+        # many had been sent when it came; and the first command that the next line can answer.
+        self._held: list[tuple[ErrorReply | MetaReply, int, int]] = []
+        self._next = 0
+        self._outcomes: deque[Reply | NoReply] = deque()  # what has become of the oldest
+        # Since the last barrier: there was silence asked for in the classic way; and a data block
+        # was refused so that the server may have read it as commands.
+        self._has_noreply = False
+        self._tainted = False
 
     @property
     def in_reply(self) -> bool:
@@ -49,17 +85,30 @@ class Fifo:
     def next_reply(self, buffer: ReceiveBuffer, limits: Limits) -> Reply | NoReply | NeedData:
         """Settle the oldest command: its reply, NO_REPLY if it is silent, or NEED_DATA.
 
+        A `StreamLine` is a part of its reply, and settles nothing.
+
         There must be one.
 
         Raises:
             RemoteProtocolError: the bytes are no reply to it, or cannot be placed.
         """
         reply = self._read(buffer, limits)
-        if reply is not NEED_DATA and self.commands.popleft() is self._closing:
+        if reply is NEED_DATA or isinstance(reply, StreamLine):
+            return reply
+        command = self.commands.popleft()
+        if self._ahead:
+            self._ahead -= 1
+        elif command is self._closing:
             self._closing = None
+        if command.is_barrier:
+            self._has_noreply = self._tainted = False
+        elif command.noreply:
+            self._has_noreply = True
         return reply
 
     def _read(self, buffer: ReceiveBuffer, limits: Limits) -> Reply | NoReply | NeedData:
+        if self._outcomes:
+            return self._outcomes.popleft()
         if self._silent:
             self._silent -= 1
             return NO_REPLY
@@ -69,68 +118,160 @@ class Fifo:
         oldest = self.commands[0]
         if oldest.noreply:
             return NO_REPLY
-        if not oldest.quiet:
-            reply = oldest.read(buffer, self._progress, limits)
-            if reply is not NEED_DATA:
-                self._progress.clear()
-            return reply
-        if not self._progress:
-            line = buffer.peek_line()
-            if line is None:
+        if oldest.quiet:
+            return self._read_until_settled(buffer, limits)
+        reply = oldest.read(buffer, self._progress, limits)
+        if reply is not NEED_DATA and not isinstance(reply, StreamLine):
+            self._progress.clear()
+        return reply
+
+    def _read_until_settled(
+        self, buffer: ReceiveBuffer, limits: Limits
+    ) -> Reply | NoReply | NeedData:
+        """The outcome of the oldest command, which is quiet."""
+        while True:
+            if not self._progress:
+                line = buffer.peek_line()
+                if line is None:
+                    return NEED_DATA
+                if line.split(b" ", 1)[0] not in META_CODES and not is_error_line(line):
+                    # The reply to a classic command further on, which reads it for itself.
+                    if self._certain() is None:
+                        raise ProtocolDesync(f"not a reply to what was asked: {line[:64]!r}")
+                    self._settle(self._ahead)
+                    return self._read(buffer, limits)
+            reply = read_meta(buffer, self._progress, limits)
+            if reply is NEED_DATA:
                 return NEED_DATA
-            if line.split(b" ", 1)[0] not in META_CODES and not is_error_line(line):
-                # The reply to a classic command further on: up to there all are silent.
-                certain = self._certain()
-                if certain is None:
-                    raise ProtocolDesync(f"not a reply to what was asked: {line[:64]!r}")
-                self._silent = self.commands.index(certain)
+            self._progress.clear()
+            settled = self._hold(reply) if isinstance(reply, ErrorReply) else self._place(reply)
+            if settled:
                 return self._read(buffer, limits)
-        reply = read_meta(buffer, self._progress, limits)
-        if reply is NEED_DATA:
-            return NEED_DATA
-        self._progress.clear()
-        self._silent = self._place(reply)
-        self._found = reply
-        return self._read(buffer, limits)
 
     def _certain(self) -> Command[object] | None:
         """The first command that is certain to be answered, if it has been sent already."""
         if self._closing is None:
             # Remembered, or a thousand refusals in a flight would look a thousand times.
-            self._closing = next((c for c in self.commands if not (c.quiet or c.noreply)), None)
+            for command in islice(self.commands, self._ahead, None):
+                if not (command.quiet or command.noreply):
+                    self._closing = command
+                    break
+                self._ahead += 1
+                self._has_noreply |= command.noreply
         return self._closing
 
-    def _place(self, reply: MetaReply | ErrorReply) -> int:
-        """The index of the command that *reply* answers; the ones before it are silent.
-
-        Error lines carry neither opaque nor key. One of several quiet commands that could have
-        got it, is given it: the oldest. The same holds for the refusal of a quiet command that
-        asked for neither. But a hit that could be another's is nobody's.
-        """
+    def _place(self, reply: MetaReply) -> bool:
+        """Find out whose a reply is. Whether the oldest command is settled now."""
         certain = self._certain()
-        if isinstance(reply, ErrorReply):
-            # An error before a barrier is not the barrier's.
-            if certain is None or certain.is_barrier:
-                return 0
-            raise ProtocolDesync(f"{reply!r} may answer several commands")
-        candidates = self._candidates()
+        candidates = self._candidates(self._next)
         place, found = next((c for c in candidates if c[1].may_get(reply)), (0, None))
         if found is None:
             raise ProtocolDesync(f"{reply!r} answers none of {len(self.commands)} commands")
-        if found is certain or found.is_named:
-            return place
-        if reply.code in ("HD", "VA"):
-            rivals = [command for _, command in candidates]
-        else:
-            rivals = [] if certain is None else [certain]
-        if any(rival.may_get(reply) for rival in rivals):
-            raise ProtocolDesync(f"{reply!r} may answer several commands")
-        return place
+        if found is not certain and not found.is_named:
+            is_certains = certain is not None and certain.may_get(reply)
+            has_rivals = is_certains or any(c.may_get(reply) for _, c in candidates)
+            if is_certains or (has_rivals and reply.code in ("HD", "VA")):
+                raise ProtocolDesync(f"{reply!r} may answer several commands")
+            if has_rivals:
+                return self._hold(reply)
+        self._settle(place)
+        if self._tainted and reply.value is not None:
+            raise ProtocolDesync(f"{reply!r} behind a data block that may have been obeyed")
+        self._found = reply
+        return True
 
-    def _candidates(self) -> Iterator[tuple[int, Command[object]]]:
+    def _hold(self, reply: ErrorReply | MetaReply) -> bool:
+        """Keep a line that may be one of several quiet commands'. Whether that settles them."""
+        certain = self._certain()
+        if self._has_noreply and isinstance(reply, ErrorReply):
+            raise ProtocolDesync(f"{reply!r} may answer a noreply command")
+        is_certains = certain is not None and _can_get(certain, reply)
+        candidates = self._candidates(self._next)
+        place = next((p for p, c in candidates if c is not certain and _can_get(c, reply)), None)
+        if place is None:
+            if not is_certains:
+                raise ProtocolDesync(f"{reply!r} answers none of {len(self.commands)} commands")
+            self._settle(self._ahead)
+            self._found = reply
+            return True
+        # A barrier that is refused is behind more refusals than there are commands before it.
+        if is_certains and certain is not None and not certain.is_barrier:
+            raise ProtocolDesync(f"{reply!r} may answer several commands")
+        self._held.append((reply, place, len(self.commands)))
+        self._next = place + 1
+        if len(self._held) < self._ahead:
+            return False
+        self._settle(self._ahead)
+        return True
+
+    def _settle(self, place: int) -> None:
+        """The commands before that index have had all that they will get."""
+        held = self._held
+        if not held:
+            self._silent = place
+            return
+        commands = [*islice(self.commands, place)]
+        # The first command that each line can answer is known; now the last one is.
+        last: list[int] = []
+        end = place
+        for reply, first, sent in reversed(held):
+            end = min(end, sent) - 1
+            while end > first and not _can_get(commands[end], reply):
+                end -= 1
+            last.append(end)
+        last.reverse()
+        self._held = []
+        self._next = 0
+        at = 0
+        for index, command in enumerate(commands):
+            while at < len(held) and last[at] < index:
+                at += 1
+            outcome = _outcome(command, index, held, last, at)
+            if command.has_block and isinstance(outcome, ErrorReply):
+                self._tainted |= outcome.kind != "SERVER_ERROR"
+            self._outcomes.append(outcome)
+
+    def _candidates(self, start: int = 0) -> Iterator[tuple[int, Command[object]]]:
         """Whom the next reply can answer: the quiet commands up to the first that is certain."""
-        for place, command in enumerate(self.commands):
+        for place, command in enumerate(islice(self.commands, start, None), start):
             if not command.noreply:
                 yield place, command
                 if not command.quiet:
                     return
+
+
+def _can_get(command: Command[object], reply: ErrorReply | MetaReply) -> bool:
+    if isinstance(reply, MetaReply):
+        return command.may_get(reply)
+    return command.may_fail(reply)
+
+
+def _outcome(
+    command: Command[object],
+    index: int,
+    held: list[tuple[ErrorReply | MetaReply, int, int]],
+    last: list[int],
+    start: int,
+) -> ErrorReply | MetaReply | NoReply:
+    """What a quiet command has got of the lines that are held, of which *start* is the first."""
+    for at in range(start, len(held)):
+        reply, first, _ = held[at]
+        if first > index:
+            break
+        if _can_get(command, reply):
+            if first == last[at]:
+                return reply
+            if isinstance(reply, MetaReply):
+                return UnplacedReply(reply.code, reply.flags)
+            return UnplacedError(reply.kind, reply.message)
+    return NO_REPLY
+
+
+def fifo_for(protocol: str, commands: Iterable[Command[object]] = ()) -> Fifo:
+    """An order of *commands* that fits the protocol in which they are sent."""
+    if protocol == "text":
+        return Fifo(commands)
+    # Who has sent a binary command has imported it all.
+    from ._binary_fifo import BinaryFifo
+
+    return BinaryFifo(commands)

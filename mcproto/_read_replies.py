@@ -70,15 +70,18 @@ def digits(token: bytes, highest: int = U64) -> int:
     raise RemoteProtocolError(f"not a number up to {highest}: {token[:64]!r}")
 
 
+ERROR_KINDS = frozenset([b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR"])
+
+
 def read_status(
-    buffer: ReceiveBuffer, expected: Mapping[bytes, Status]
+    buffer: ReceiveBuffer, expected: Mapping[bytes, Status], errors: Collection[bytes] = ERROR_KINDS
 ) -> Status | ErrorReply | NeedData:
-    """One of the words that may answer the command."""
+    """One of the words that may answer the command. *errors* are the kinds of errors that may."""
     line = buffer.line()
     if line is None:
         return NEED_DATA
     status = expected.get(line)
-    return status if status is not None else error_reply(line)
+    return status if status is not None else error_reply(line, errors)
 
 
 def read_number(buffer: ReceiveBuffer) -> Number | Status | ErrorReply | NeedData:
@@ -150,7 +153,7 @@ def _value_header(
     return key, digits(words[2], U32), size, digits(words[4]) if with_cas else None
 
 
-_STATS_WORDS: Mapping[bytes, Status] = {b"OK": Status.OK, b"RESET": Status.RESET}
+STATS_WORDS: Mapping[bytes, Status] = {b"OK": Status.OK, b"RESET": Status.RESET}
 
 
 def read_stats(
@@ -170,7 +173,7 @@ def read_stats(
         if word not in (b"STAT", b"ITEM", b"PREFIX"):
             if progress:
                 raise ProtocolDesync(f"neither a statistic nor the end of them: {line[:64]!r}")
-            status = _STATS_WORDS.get(line)
+            status = STATS_WORDS.get(line)
             return status if status is not None else error_reply(line)
         if len(progress) > limits.max_items:
             raise LimitExceeded(f"more than {limits.max_items} lines of statistics")
@@ -251,10 +254,7 @@ def _debug_reply(words: list[bytes]) -> MetaReply:
     return MetaReply("ME", pairs)
 
 
-_ERROR_KINDS = (b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR")
-
-
-def error_reply(line: bytes) -> ErrorReply:
+def error_reply(line: bytes, errors: Collection[bytes] = ERROR_KINDS) -> ErrorReply:
     """The line as an error reply; what it is if nothing else fitted.
 
     Raises:
@@ -263,7 +263,7 @@ def error_reply(line: bytes) -> ErrorReply:
     kind, _, message = line.partition(b" ")
     # Some servers put a colon behind the word ("SERVER_ERROR: shutdown not enabled").
     kind = kind.removesuffix(b":")
-    if kind in _ERROR_KINDS:
+    if kind in errors:
         return ErrorReply(kind.decode(), message.decode("utf-8", "replace"))
     raise ProtocolDesync(f"not a reply to what was asked: {line[:64]!r}")
 
@@ -274,4 +274,4 @@ def text_of(data: bytes) -> str:
 
 
 def is_error_line(line: bytes) -> bool:
-    return line.split(b" ", 1)[0].removesuffix(b":") in _ERROR_KINDS
+    return line.split(b" ", 1)[0].removesuffix(b":") in ERROR_KINDS

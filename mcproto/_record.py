@@ -28,5 +28,11 @@ class Record:
         return hash((type(self), self._fields()))
 
     def __repr__(self) -> str:
-        shown = [f"{name}={getattr(self, name)!r}" for name in self.__match_args__]
+        # None and False are what an option is that was not given: a meta command has a dozen.
+        fields = zip(self.__match_args__, self._fields(), strict=True)
+        shown = [
+            f"{name}={field!r}"
+            for name, field in fields
+            if field is not None and field is not False
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -21,15 +21,20 @@ __all__ = [
     "NEED_DATA",
     "NO_REPLY",
     "BadRequest",
+    "BinaryReply",
     "ErrorReply",
     "Item",
+    "Lines",
     "MetaReply",
     "Number",
     "Replies",
     "Reply",
     "Stats",
     "Status",
+    "StreamLine",
     "Text",
+    "UnplacedError",
+    "UnplacedReply",
     "Values",
 ]
 
@@ -66,6 +71,7 @@ class Status(Enum):
     TOUCHED = b"TOUCHED"
     OK = b"OK"
     RESET = b"RESET"
+    END = b"END"
 
     def __repr__(self) -> str:
         return f"Status.{self.name}"
@@ -133,20 +139,47 @@ class Stats(Record):
     __hash__ = None  # type: ignore[assignment]  # holds a dict
 
 
+class StreamLine(Record):
+    """One line of an answer that comes line by line: to a `Stream`, or an `admin.Watch`.
+
+    Attributes:
+        line: the whole line, but for its ending.
+    """
+
+    __slots__ = ("line",)
+    __match_args__ = ("line",)
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+
+
+class Lines(Record):
+    """The answer to a dump: all its lines, each without its ending."""
+
+    __slots__ = ("lines",)
+    __match_args__ = ("lines",)
+
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        self.lines = tuple(lines)
+
+
 class ErrorReply(Record):
     """An error line.
 
     Attributes:
-        kind: its first word: ``"ERROR"``, ``"CLIENT_ERROR"`` or ``"SERVER_ERROR"``.
+        kind: its first word: ``"ERROR"``, ``"CLIENT_ERROR"`` or ``"SERVER_ERROR"``; some
+            commands of `admin` have more, such as ``"BUSY"``.
         message: what follows, possibly nothing.
+        status: of a binary reply, its number; of a line, None. (Not compared.)
     """
 
-    __slots__ = ("kind", "message")
+    __slots__ = ("kind", "message", "status")
     __match_args__ = ("kind", "message")
 
-    def __init__(self, kind: str, message: str = "") -> None:
+    def __init__(self, kind: str, message: str = "", *, status: int | None = None) -> None:
         self.kind = kind
         self.message = message
+        self.status = status
 
 
 class MetaReply(Record):
@@ -193,6 +226,68 @@ class MetaReply(Record):
         return None if argument is None else int(argument)
 
 
+class BinaryReply(Record):
+    """The answer to a binary command, but for a `binary.Stat` that was obeyed.
+
+    Opcode and opaque are not here: they are those of the command, or it would be no answer to it.
+    So a reply that has come from one server can be given to whoever has asked another.
+
+    Attributes:
+        status: 0 done, 1 no such key, ...: see the names in `binary`.
+        cas: the item's unique (64 bit); 0 where the command has none to show.
+        extras: what stands before the key: an item's flags, as four bytes.
+        key: the item's key, where it was asked for.
+        value: the item's value; the new number, as eight bytes; the words for an error.
+    """
+
+    __slots__ = ("cas", "extras", "key", "status", "value")
+    __match_args__ = ("status", "cas", "extras", "key", "value")
+
+    def __init__(
+        self,
+        status: int = 0,
+        *,
+        cas: int = 0,
+        extras: bytes = b"",
+        key: bytes = b"",
+        value: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.cas = cas
+        self.extras = extras
+        self.key = key
+        self.value = value
+
+
+class UnplacedError(ErrorReply):
+    """An error line that may be this command's, or another's that is given it too.
+
+    Error lines carry neither key nor opaque token.  One that several quiet commands can have got is
+    given to each of them: some of them have failed, and the others are done.
+    """
+
+    __slots__ = ()
+
+
+class UnplacedReply(MetaReply):
+    """A refusal that may be this command's, or another's that is given it too.
+
+    So it is with quiet commands that ask neither for their key (``k``) nor for an opaque token
+    (``O``): some of them were refused, and the others are done.
+    """
+
+    __slots__ = ()
+
+
+class LoudReply(MetaReply):
+    """An answer that is sent though its code is one that the command's quiet form does not send.
+
+    For servers that imitate one that does so: `mcproto.ServerConnection` sends it.
+    """
+
+    __slots__ = ()
+
+
 class Replies(Record):
     """The answers to a `Flight`, one for each of its commands; NO_REPLY for the silent ones."""
 
@@ -211,17 +306,36 @@ class BadRequest(Record):
         noreply: the request asked for silence, so that `send` makes no bytes of it.
         removes: the key of an item that has to go all the same, or None.  A value too large to
             be read is not stored, but memcached no longer has the old one after it either.
+        closes: it is the last request that is read: close once it has been answered.
     """
 
-    __slots__ = ("noreply", "removes", "reply")
+    __slots__ = ("closes", "noreply", "removes", "reply")
     __match_args__ = ("reply",)
 
     def __init__(
-        self, reply: ErrorReply, *, noreply: bool = False, removes: bytes | None = None
+        self,
+        reply: ErrorReply,
+        *,
+        noreply: bool = False,
+        removes: bytes | None = None,
+        closes: bool = False,
     ) -> None:
         self.reply = reply
         self.noreply = noreply
         self.removes = removes
+        self.closes = closes
 
 
-Reply: TypeAlias = Values | Status | Number | Text | Stats | ErrorReply | MetaReply | Replies
+Reply: TypeAlias = (
+    Values
+    | Status
+    | Number
+    | Text
+    | Stats
+    | StreamLine
+    | Lines
+    | ErrorReply
+    | MetaReply
+    | BinaryReply
+    | Replies
+)

@@ -6,6 +6,7 @@ Shared by the readers of classic and meta commands.  Knows no command.
 from __future__ import annotations
 
 from ._replies import BadRequest, ErrorReply
+from ._tokens import U32, U64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ._command import Command
+    from ._generations import Generation
     from ._replies import Closed
 
 UNKNOWN = ErrorReply("ERROR")
@@ -33,23 +35,35 @@ class Announced:
         size: the length of the block, in bytes.
         make: the command out of the block; None if the line was bad.
         refusal: what becomes of the request if the block is not wanted.
+        bad_end: what is said if the block does not end in CR LF.
     """
 
-    __slots__ = ("make", "refusal", "size")
+    __slots__ = ("bad_end", "make", "refusal", "size")
 
     def __init__(
         self,
         size: int,
         refusal: BadRequest,
-        make: Callable[[bytes], Command[object]] | None = None,
+        make: Callable[[bytes], Command[object] | BadRequest] | None = None,
+        bad_end: ErrorReply = BAD_CHUNK,
     ) -> None:
         self.size = size
         self.refusal = refusal
         self.make = make
+        self.bad_end = bad_end
 
 
 if TYPE_CHECKING:
     Request: TypeAlias = Command[object] | BadRequest | Announced | Closed
+
+    Reader: TypeAlias = Callable[[list[bytes], Generation], Request]
+    """What a line asks for: its words, the command's first, and the server that is imitated."""
+
+
+def block_size(word: bytes, like: Generation) -> int | None:
+    """The length of a data block, as it is announced; None if that is none."""
+    size = like.unsigned(word, U32)
+    return None if size is None or size > MAX_BLOCK else size
 
 
 def unsigned(word: bytes, highest: int) -> int | None:
@@ -66,3 +80,40 @@ def signed(word: bytes, highest: int) -> int | None:
         return unsigned(word, highest)
     number = unsigned(word[1:], highest + 1)
     return None if number is None else -number
+
+
+def c_unsigned(word: bytes, highest: int) -> int | None:
+    """As ``strtoull`` reads it, and an assignment cuts it to the bits of *highest*."""
+    number = _c_number(word)
+    if number is None or not -U64 <= number <= U64:
+        return None
+    if number < 0:
+        # A minus is taken for a sign only if the number looks negative.
+        number += U64 + 1
+        if number >> 63:
+            return None
+    return number & highest
+
+
+def c_signed(word: bytes, highest: int) -> int | None:
+    """As ``strtoll`` reads it, and an assignment cuts it to the bits of *highest*, and a sign."""
+    number = _c_number(word)
+    if number is None or not -(1 << 63) <= number < 1 << 63:
+        return None
+    return ((number + highest + 1) & (2 * highest + 1)) - highest - 1
+
+
+_C_BLANKS = b" \t\n\v\f\r"
+
+
+def _c_number(word: bytes) -> int | None:
+    text = word.lstrip(_C_BLANKS)
+    is_negative = text[:1] == b"-"
+    if text[:1] in (b"-", b"+"):
+        text = text[1:]
+    rest = text.lstrip(b"0123456789")
+    digits = text[: len(text) - len(rest)].lstrip(b"0")
+    if len(rest) == len(text) or len(digits) > 20 or (rest and rest[0] not in _C_BLANKS):
+        return None
+    number = int(digits or b"0")
+    return -number if is_negative else number

@@ -3,14 +3,20 @@
 As in memcached's protocol.txt.  Knows nothing of connections; meta commands are in `meta`, and
 both may be mixed on one text connection.
 
+A *key* is str (as UTF-8) or bytes: see `mcproto.checked_key`.  A *value* is bytes, or any buffer,
+which is copied.  *flags* are 32 bits for the client, which come back with the item.  An *exptime*
+of 0 is never; up to 30 days (2592000) are seconds from now, more is a Unix time, less is at once.
+What is out of its range raises `InvalidKey` or `InvalidArgument`, and of another type a TypeError.
+
 A command with ``noreply`` has the result None: the server says nothing, so nobody knows.
 """
 
 from __future__ import annotations
 
 from ._bulk import MOST_PER_VALUE, split_values
-from ._command import Command
+from ._command import COUNTING_ERRORS, STORING_ERRORS, Command
 from ._errors import InvalidArgument, InvalidKey
+from ._parts import in_parts
 from ._read_replies import STATS_WORDS, read_number, read_stats, read_status, read_text, read_values
 from ._replies import NO_REPLY, Item, Number, Status, Text, Values
 from ._replies import Stats as StatsReply
@@ -294,6 +300,8 @@ class _Storage(_YesOrNo):
     verb: bytes
     yes = Status.STORED
     words = _by_word(Status.STORED, Status.NOT_STORED)
+    has_block = True
+    own_errors = STORING_ERRORS
 
     def __init__(
         self,
@@ -314,10 +322,15 @@ class _Storage(_YesOrNo):
     def value_size(self) -> int:
         return len(self.value)
 
+    def _head(self) -> bytes:
+        head = (self.verb, self.key, self.flags, self.exptime, len(self.value), self._ending)
+        return b"%b %b %d %d %d%b" % head
+
     def encode(self) -> bytes:
-        value = self.value
-        head = (self.verb, self.key, self.flags, self.exptime, len(value), self._ending)
-        return b"%b %b %d %d %d%b%b\r\n" % (*head, value)
+        return b"%b%b\r\n" % (self._head(), self.value)
+
+    def encode_parts(self) -> tuple[bytes, ...]:
+        return in_parts(self._head(), self.value)
 
 
 class Set(_Storage):
@@ -365,6 +378,8 @@ class Cas(_Worded["Status | None"]):
     __match_args__ = ("key", "value", "cas", "flags", "exptime", "noreply")
 
     words = _by_word(Status.STORED, Status.EXISTS, Status.NOT_FOUND, Status.NOT_STORED)
+    has_block = True
+    own_errors = STORING_ERRORS
 
     def __init__(
         self,
@@ -387,10 +402,15 @@ class Cas(_Worded["Status | None"]):
     def value_size(self) -> int:
         return len(self.value)
 
+    def _head(self) -> bytes:
+        head = (self.key, self.flags, self.exptime, len(self.value), self.cas, self._ending)
+        return b"cas %b %d %d %d %d%b" % head
+
     def encode(self) -> bytes:
-        value = self.value
-        head = (self.key, self.flags, self.exptime, len(value), self.cas, self._ending)
-        return b"cas %b %d %d %d %d%b%b\r\n" % (*head, value)
+        return b"%b%b\r\n" % (self._head(), self.value)
+
+    def encode_parts(self) -> tuple[bytes, ...]:
+        return in_parts(self._head(), self.value)
 
     def result(self, reply: Reply | NoReply) -> Status | None:
         if isinstance(reply, Status) and reply.value in self.words:
@@ -452,6 +472,7 @@ class _Arithmetic(Command["int | None"]):
     __match_args__ = ("key", "delta", "noreply")
 
     verb: bytes
+    own_errors = COUNTING_ERRORS
 
     def __init__(self, key: str | bytes, delta: int = 1, *, noreply: bool = False) -> None:
         self.key = checked_key(key)

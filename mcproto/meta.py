@@ -1,11 +1,8 @@
-"""The meta commands: their flags, the grammar of their replies, and what those mean.
+"""The meta commands: their flags, and what their replies mean.
 
 As in memcached's protocol.txt, "Meta Commands".  Flags are keywords by their letters: True, or
-the argument.  A command sends them in one fixed order (that of its parameters, ``T`` last).
-
-A reply is matched by all that the request offers: its code must be one that the command can get,
-the opaque token (``O``) and the key (``k``) must come back, and no flag may come that was
-not asked for.  Anything else answers somebody else's question.
+the argument.  A command has those that do something to it, and no others; it sends them in one
+fixed order (that of its parameters, ``T`` last).
 """
 
 # pyright: reportConstantRedefinition=false
@@ -13,27 +10,24 @@ not asked for.  Anything else answers somebody else's question.
 
 from __future__ import annotations
 
-from ._command import Command
-from ._errors import InvalidArgument, InvalidKey, ProtocolDesync
+from ._command import COUNTING_ERRORS, STORING_ERRORS, VAGUE_FLAG_ERRORS, Command
+from ._errors import ProtocolDesync
+from ._meta_command import (
+    MAX_OPAQUE,
+    MetaCommand,
+    check_base64,
+    checked_mode,
+    checked_opaque,
+    item_key,
+)
+from ._parts import in_parts
 from ._read_replies import read_meta
 from ._replies import NO_REPLY, ErrorReply, MetaReply
-from ._tokens import (
-    FORBIDDEN,
-    I32,
-    U32,
-    U64,
-    checked_bool,
-    checked_int,
-    checked_key,
-    checked_text,
-    checked_value,
-    decoded_key,
-)
-from ._typing import R_co
+from ._tokens import U64, checked_bool, checked_key, checked_value, decoded_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, Self
+    from typing import Literal
 
     from ._buffer import ReceiveBuffer
     from ._read_replies import Limits, Progress
@@ -41,134 +35,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_OPAQUE", "Arithmetic", "Debug", "Delete", "Get", "Noop", "Set"]
 
-MAX_OPAQUE = 31
-"""The longest opaque token, in bytes."""
-
-# The flags that take a number, and its range.  Servers before 1.6.40 wrap what is out of it.
-_NUMBER_FLAGS = {
-    "C": (0, U64),
-    "D": (0, U64),
-    "E": (0, U64),
-    "F": (0, U32),
-    "J": (0, U64),
-    "N": (-I32 - 1, I32),
-    "R": (-I32 - 1, I32),
-    "T": (-I32 - 1, I32),
-}
-
-# The flags that take an argument, and are left out where it is None. All others are bools.
-_VALUED = frozenset("MO").union(_NUMBER_FLAGS)
-
-# Requests for something in the reply: the letter comes back. What comes unasked: W X Z, and b
-# with a key that the server shows in base64.
-_SHOWN = frozenset("bcfhklOstv")
-_UNASKED = frozenset("WXZb")
+# What may stand behind the flags of a hit: won, stale, already won.
+_WON = frozenset(
+    [
+        (("W", None),),
+        (("Z", None),),
+        (("X", None), ("W", None)),
+        (("Z", None), ("X", None)),
+    ]
+)
 
 
-class _Meta(Command[R_co]):
-    """A meta command about one key."""
-
-    __slots__ = ("_codes", "_flags", "key", "letters", "quiet")
-
-    letters: str
-    """The flags, in the order in which the request has them."""
-
-    verb: bytes
-    codes: frozenset[str]
-    hidden: frozenset[str]
-    """The codes that the quiet form does not send."""
-
-    _letters: tuple[tuple[str, object], ...]
-    """The flags there are, in the order of the parameters, and what they are if not given."""
-
-    # What all of them have, declared for the code below; the slots are the subclasses'.
-    b: bool
-    k: bool
-    O: bytes | None
-    q: bool
-
-    def __init_subclass__(cls) -> None:
-        flags = [name for name in cls.__match_args__ if len(name) == 1]
-        cls._letters = tuple([(name, None if name in _VALUED else False) for name in flags])
-
-    def _checked(self, key: str | bytes) -> None:
-        """Check key and flags, and make the flags' bytes. The attributes are set already."""
-        self.key = checked_key(key)
-        self._ordered(
-            [letter for letter, absent in self._letters if getattr(self, letter) is not absent]
-        )
-        if self.b:
-            _check_base64(self.key)
-
-    def _ordered(self, letters: list[str]) -> None:
-        """Set what follows from the flags and their order."""
-        self.letters = "".join(letters)
-        self._flags = b"".join([_word(letter, getattr(self, letter)) for letter in letters])
-        # Hidden codes are those that are not sent.
-        self._codes = self.codes - self.hidden if self.quiet else self.codes
-
-    @classmethod
-    def received(cls, **fields: object) -> Self:
-        """See `Command.received`. The flags are in the request's order, and absent where absent."""
-        command = cls.__new__(cls)
-        for name in cls.__match_args__:
-            setattr(command, name, fields.get(name, None if name in _VALUED else False))
-        command.quiet = command.q
-        command._ordered([name for name in fields if len(name) == 1])
-        return command
-
-    @property
-    def item_key(self) -> bytes:
-        """The key of the item that is meant: decoded, where *b* says that it is base64."""
-        return _item_key(self.key, self.b)
-
-    def hides(self, reply: Reply) -> bool:
-        return self.quiet and isinstance(reply, MetaReply) and reply.code in self.hidden
-
-    def encode(self) -> bytes:
-        return b"%b %b%b\r\n" % (self.verb, self.key, self._flags)
-
-    def read(
-        self, buffer: ReceiveBuffer, progress: Progress, limits: Limits
-    ) -> MetaReply | ErrorReply | NeedData:
-        reply = read_meta(buffer, progress, limits)
-        if isinstance(reply, MetaReply) and not self.may_get(reply):
-            raise ProtocolDesync(f"{type(self).__name__} of {self.key!r} answered by {reply!r}")
-        return reply
-
-    def may_get(self, reply: MetaReply) -> bool:
-        """Whether the reply can answer this command: its form, opaque and key fit."""
-        if reply.code not in self._codes:
-            return False
-        opaque = key = None
-        for letter, argument in reply.flags:
-            if not (letter in _SHOWN and letter in self.letters) and letter not in _UNASKED:
-                return False
-            if letter == "O":
-                opaque = argument or b""
-            elif letter == "k":
-                key = argument
-        if opaque != self.O:
-            return False
-        if not self.k:
-            return True
-        return key == self.key or (key is not None and self._same_key(key, reply))
-
-    def _same_key(self, shown: bytes, reply: MetaReply) -> bool:
-        """Whether the key as shown is ours in its other spelling.
-
-        On a hit the stored item decides whether its key is shown in base64 (then ``b`` says so).
-        """
-        theirs = decoded_key(shown) if "b" in reply else shown
-        return theirs == self.item_key
-
-    @property
-    def is_named(self) -> bool:
-        """Whether a reply says that it answers this command and no other."""
-        return self.O is not None or self.k
-
-
-class _Reported(_Meta[MetaReply]):
+class _Reported(MetaCommand[MetaReply]):
     """A command whose result is the reply. Silence means what a quiet command does not send."""
 
     __slots__ = ()
@@ -181,7 +59,7 @@ class _Reported(_Meta[MetaReply]):
         raise self._unexpected(reply)
 
 
-class Get(_Meta["MetaReply | None"]):
+class Get(MetaCommand["MetaReply | None"]):
     """``mg``: an item's value (``v``) and whatever else the flags ask for; None is a miss.
 
     Args:
@@ -249,6 +127,8 @@ class Get(_Meta["MetaReply | None"]):
     verb = b"mg"
     codes = frozenset(["HD", "VA", "EN"])
     hidden = frozenset(["EN"])
+    shown = frozenset("cfhklOst")
+    shows_stored_key = True
 
     def __init__(
         self,
@@ -281,7 +161,7 @@ class Get(_Meta["MetaReply | None"]):
         self.k = k
         self.l = l
         self.N = N
-        self.O = _opaque(O)
+        self.O = checked_opaque(O)
         self.q = self.quiet = q
         self.R = R
         self.s = s
@@ -298,11 +178,19 @@ class Get(_Meta["MetaReply | None"]):
     def may_get(self, reply: MetaReply) -> bool:
         # A value that was not asked for is not our answer, nor is a hit that lacks the value,
         # but for a cas that still matches.
-        if reply.code == "VA" and not self.v:
-            return False
-        if reply.code == "HD" and self.v and self.C is None:
+        if reply.code == "VA":
+            if not self.v:
+                return False
+        elif reply.code == "HD" and self.v and not self._may_leave_out(reply):
             return False
         return super().may_get(reply)
+
+    def _may_leave_out(self, reply: MetaReply) -> bool:
+        """Whether the value need not be in the reply, since its cas is still the same."""
+        return self.C is not None and (not self.c or reply.number("c") == self.C)
+
+    def _may_end(self, flags: tuple[tuple[str, bytes | None], ...]) -> bool:
+        return flags in _WON
 
     def result(self, reply: Reply | NoReply) -> MetaReply | None:
         if isinstance(reply, MetaReply) and reply.code in self.codes:
@@ -355,6 +243,10 @@ class Set(_Reported):
     verb = b"ms"
     codes = frozenset(["HD", "NS", "EX", "NF"])
     hidden = frozenset(["HD"])
+    shown = shown_on_failure = frozenset("ckOs")
+    may_lack = frozenset("s")  # before 1.6.20
+    has_block = True
+    own_errors = STORING_ERRORS
 
     def __init__(
         self,
@@ -383,9 +275,9 @@ class Set(_Reported):
         self.F = F
         self.I = I
         self.k = k
-        self.M = _mode(M, "SEAPR")
+        self.M = checked_mode(M, "SEAPR")
         self.N = N
-        self.O = _opaque(O)
+        self.O = checked_opaque(O)
         self.q = self.quiet = q
         self.s = s
         self.T = T
@@ -398,6 +290,10 @@ class Set(_Reported):
     def encode(self) -> bytes:
         value = self.value
         return b"ms %b %d%b\r\n%b\r\n" % (self.key, len(value), self._flags, value)
+
+    def encode_parts(self) -> tuple[bytes, ...]:
+        value = self.value
+        return in_parts(b"ms %b %d%b\r\n" % (self.key, len(value), self._flags), value)
 
 
 class Delete(_Reported):
@@ -423,6 +319,8 @@ class Delete(_Reported):
     verb = b"md"
     codes = frozenset(["HD", "NF", "EX"])
     hidden = frozenset(["HD"])
+    shown = frozenset("kO")
+    own_errors = VAGUE_FLAG_ERRORS
 
     def __init__(
         self,
@@ -445,7 +343,7 @@ class Delete(_Reported):
         self.F = F
         self.I = I
         self.k = k
-        self.O = _opaque(O)
+        self.O = checked_opaque(O)
         self.q = self.quiet = q
         self.x = x
         self.T = T
@@ -479,6 +377,8 @@ class Arithmetic(_Reported):
     verb = b"ma"
     codes = frozenset(["HD", "VA", "NF", "EX", "NS"])
     hidden = frozenset(["HD", "VA"])
+    shown = frozenset("ckOt")
+    own_errors = COUNTING_ERRORS | VAGUE_FLAG_ERRORS
 
     def __init__(
         self,
@@ -506,9 +406,9 @@ class Arithmetic(_Reported):
         self.E = E
         self.J = J
         self.k = k
-        self.M = _mode(M, "I+D-")
+        self.M = checked_mode(M, "I+D-")
         self.N = N
-        self.O = _opaque(O)
+        self.O = checked_opaque(O)
         self.q = self.quiet = q
         self.t = t
         self.v = v
@@ -522,7 +422,10 @@ class Arithmetic(_Reported):
             self._codes = self.codes
 
     def may_get(self, reply: MetaReply) -> bool:
-        if (reply.code == "VA" and not self.v) or (reply.code == "HD" and self.v):
+        if reply.code == "VA":
+            if not self.v or not _is_number(reply.value or b""):
+                return False
+        elif reply.code == "HD" and self.v:
             return False
         return super().may_get(reply)
 
@@ -549,6 +452,9 @@ class Noop(Command[MetaReply]):
     def may_get(self, reply: MetaReply) -> bool:
         return reply.code == "MN"
 
+    def may_fail(self, error: ErrorReply) -> bool:
+        return error.kind == "ERROR"  # a server that does not know it
+
     def result(self, reply: Reply | NoReply) -> MetaReply:
         if isinstance(reply, MetaReply) and reply.code == "MN":
             return reply
@@ -572,12 +478,12 @@ class Debug(Command[MetaReply]):
         self.key = checked_key(key)
         self.b = checked_bool("b", b)
         if b:
-            _check_base64(self.key)
+            check_base64(self.key)
 
     @property
     def item_key(self) -> bytes:
         """The key of the item that is meant: decoded, where *b* says that it is base64."""
-        return _item_key(self.key, self.b)
+        return item_key(self.key, self.b)
 
     def encode(self) -> bytes:
         # Servers from 1.6.40 on find the b only if something stands behind it.
@@ -604,60 +510,5 @@ class Debug(Command[MetaReply]):
         raise self._unexpected(reply)
 
 
-# ---------------------------------------------------------------------------------------- flags
-
-
-def _word(letter: str, argument: object) -> bytes:
-    """The flag as it goes over the wire, with the blank before it."""
-    if argument is True and letter not in _VALUED:
-        return b" " + letter.encode()
-    # By their letters, not by their types: what is given for another flag must not go out.
-    if letter == "O":
-        assert isinstance(argument, bytes)  # checked when it was taken
-        return b" O" + argument
-    if letter == "M":
-        assert isinstance(argument, str)  # likewise
-        return b" M" + argument.encode()
-    numbers = _NUMBER_FLAGS.get(letter)
-    if numbers is not None:
-        number = checked_int(letter, argument, *numbers)  # type: ignore[arg-type]
-        return b" %b%d" % (letter.encode(), number)
-    raise TypeError(f"{letter} must be a bool, not {type(argument).__name__}")
-
-
-def _opaque(token: str | bytes | None) -> bytes | None:
-    if token is None:
-        return None
-    wire = checked_text("O", token)
-    if len(wire) > MAX_OPAQUE or wire.translate(None, FORBIDDEN) != wire:
-        raise InvalidArgument(
-            f"O must be up to {MAX_OPAQUE} bytes without blanks or control characters: {wire!r}"
-        )
-    return wire
-
-
-def _mode(mode: str | None, known: str) -> str | None:
-    if mode is None:
-        return None
-    if not isinstance(mode, str):
-        raise TypeError(f"M must be a str, not {type(mode).__name__}")
-    if len(mode) != 1 or mode not in known:
-        raise InvalidArgument(f"M must be one of {', '.join(known)}, not {mode!r}")
-    return mode
-
-
-def _item_key(key: bytes, is_base64: bool) -> bytes:
-    if not is_base64:
-        return key
-    decoded = decoded_key(key)
-    assert decoded is not None  # checked when the command was made
-    return decoded
-
-
-def _check_base64(key: bytes) -> None:
-    from binascii import Error, a2b_base64
-
-    try:
-        a2b_base64(key, strict_mode=True)
-    except Error as error:
-        raise InvalidKey(f"key is not base64: {key!r} ({error})") from None
+def _is_number(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= 20 and int(value) <= U64

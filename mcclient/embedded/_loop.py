@@ -60,9 +60,9 @@ class _Peer:
         "unsent_size",
     )
 
-    def __init__(self, sock: socket.socket, max_value: int) -> None:
+    def __init__(self, sock: socket.socket, max_value: int, like: str) -> None:
         self.sock = sock
-        self.connection = ServerConnection(max_value=max_value)
+        self.connection = ServerConnection(like=like, max_value=max_value)
         self.unsent: deque[bytes | memoryview] = deque()
         self.unsent_size = 0
         self.resumes = 0.0
@@ -92,6 +92,7 @@ class Loop:
         refuses: asked at every new connection: whether to close it at once.
         max_value: the largest value that is read, in bytes.
         traffic: where connections and bytes are counted, by their names in ``stats``.
+        like: the server to imitate.
     """
 
     def __init__(
@@ -101,12 +102,14 @@ class Loop:
         refuses: Callable[[], bool],
         max_value: int,
         traffic: Counter[str],
+        like: str = "1.6.45",
     ) -> None:
         self._listener = listener
         self._answer = answer
         self._refuses = refuses
         self._max_value = max_value
         self._traffic = traffic
+        self._like = like
         self._peers: set[_Peer] = set()
         self._paused: set[_Peer] = set()
         self._accepts_at: float | None = None  # None: it does now
@@ -189,7 +192,7 @@ class Loop:
         sock.setblocking(False)
         if sock.family != getattr(socket, "AF_UNIX", None):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = _Peer(sock, self._max_value)
+        peer = _Peer(sock, self._max_value, self._like)
         self._peers.add(peer)
         self._traffic["curr_connections"] += 1
         self._look_for(peer, selectors.EVENT_READ)

@@ -13,7 +13,7 @@ import threading
 from collections import Counter, deque
 from time import monotonic, time
 
-from mcproto import BadRequest, ErrorReply, InvalidArgument, Stats, Status, Values, classic, meta
+from mcproto import BadRequest, ErrorReply, InvalidArgument, Stats, Values, binary, classic, meta
 
 from ._failures import Failures, checked_seconds
 from ._loop import Loop
@@ -38,6 +38,9 @@ _MOST_REMEMBERED = 64 << 20
 _LARGEST_REPLY = 256 << 20
 _REPLY_TOO_LARGE = ErrorReply("SERVER_ERROR", "out of memory writing get response")
 
+# What clients begin with, or close a flight with.
+_GREETINGS = (meta.Noop, classic.Version, binary.Noop, binary.Version)
+
 
 class MemoryServer:
     """A memcached over TCP or a unix socket, in a thread of its own.
@@ -47,7 +50,7 @@ class MemoryServer:
         with MemoryServer() as server:
             client = mcclient.Client(server.address)
 
-    It speaks classic and meta commands, as memcached 1.6.45 does, and forgets everything when it
+    It speaks classic, meta and binary commands, as memcached does, and forgets everything when it
     is closed.  It listens between `start` and `close`, which ``with`` calls; `handle`, and all
     that is about time and items, works without.  Every method may be called from any thread.
 
@@ -55,12 +58,15 @@ class MemoryServer:
         host: where to listen; a name or an address.
         port: where to listen; 0: a free port, which it keeps when it is started again.
         path: listen on a unix socket here and on no port. A socket that is there is replaced.
+        like: the memcached to imitate where releases differ: ``"1.6.18"`` (as before the parser of
+            1.6.40) or ``"1.6.45"``.
         memory: what all items may take, in bytes; from 1024. The least recently used give way.
         item_size: what one item may take, key and header included, in bytes; from 1024.
 
     Attributes:
         host: as given; ``""`` with a unix socket.
         port: the port, once it has been started; 0 with a unix socket.
+        like: as given.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class MemoryServer:
         port: int = 0,
         *,
         path: str | None = None,
+        like: str = "1.6.45",
         memory: int = 64 << 20,
         item_size: int = 1 << 20,
     ) -> None:
@@ -77,8 +84,9 @@ class MemoryServer:
         self.host = host if path is None else ""
         self.port = port if path is None else 0
         self._path = path
+        self.like = like
         self._limits = (memory, item_size)
-        self._store = Store(memory, item_size)
+        self._store = Store(memory, item_size, like=like)
         self._lifecycle = threading.Lock()  # of all that starts and ends
         self._lock = threading.Lock()  # of all that answers commands
         self._ahead = time() - monotonic()  # of the monotonic clock
@@ -182,7 +190,9 @@ class MemoryServer:
     def _run(self) -> None:
         assert self._listener is not None
         _, item_size = self._limits
-        self._loop = Loop(self._listener, self._answer, self._refuses, item_size, self._traffic)
+        self._loop = Loop(
+            self._listener, self._answer, self._refuses, item_size, self._traffic, self.like
+        )
         # A daemon: who forgets to close it can still end.
         self._thread = threading.Thread(
             target=self._loop.run, name=f"MemoryServer {self.address}", daemon=True
@@ -198,7 +208,7 @@ class MemoryServer:
 
     def _forget(self) -> None:
         with self._lock:
-            self._store = Store(*self._limits)
+            self._store = Store(*self._limits, like=self.like)
             self._failures.clear()
             self._traffic.clear()
 
@@ -240,7 +250,7 @@ class MemoryServer:
             if isinstance(asked, BadRequest):
                 return self._reply(asked), None
             self._remember(asked)
-            does_nothing = isinstance(asked, (meta.Noop, classic.Version))
+            does_nothing = isinstance(asked, _GREETINGS)
             failure = None if does_nothing else self._failures.next()
             if failure is not None and failure.reply is not None:
                 return failure.reply, None
@@ -261,10 +271,10 @@ class MemoryServer:
         if isinstance(reply, Values):
             if sum([len(item.value) for item in reply.items]) > _LARGEST_REPLY:
                 return _REPLY_TOO_LARGE
-        elif isinstance(asked, classic.Stats):
+        elif isinstance(asked, (classic.Stats, binary.Stat)):
             if isinstance(reply, Stats):
                 self._fill_in(reply.entries)
-            elif reply is Status.RESET:
+            if (asked.group or "").split(" ")[0] == "reset":
                 connected = self._traffic["curr_connections"]
                 self._traffic.clear()
                 self._traffic["curr_connections"] = connected

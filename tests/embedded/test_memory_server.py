@@ -33,7 +33,7 @@ from mcproto import (
     classic,
     meta,
 )
-from tests.proto.strategies import streams
+from mcproto.testing import hostile
 
 PATIENCE = 10.0
 
@@ -282,7 +282,7 @@ def test_an_oversized_value_takes_the_old_one_with_it(wire: Wire) -> None:
     wire.ask(b"get k\r\n", b"END\r\n")
 
 
-@given(st.lists(streams() | st.binary(max_size=200), max_size=3))
+@given(st.lists(hostile(role="client") | st.binary(max_size=200), max_size=3))
 @settings(max_examples=30)
 def test_nothing_that_a_client_sends_takes_the_server_down(conversations: list[bytes]) -> None:
     with MemoryServer() as server:

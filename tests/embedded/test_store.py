@@ -28,7 +28,7 @@ from mcproto import (
     classic,
     meta,
 )
-from tests.proto.strategies import commands
+from mcproto.testing import commands
 
 NOW = 1_800_000_000.25
 MONTH = 30 * 24 * 3600

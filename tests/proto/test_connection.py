@@ -30,6 +30,8 @@ from mcproto import (
     RemoteProtocolError,
     Status,
     Text,
+    UnplacedError,
+    UnplacedReply,
     Values,
     classic,
     meta,
@@ -570,6 +572,15 @@ def test_silence_is_an_event_once_a_later_reply_shows_it() -> None:
 A, B, C = got("a", O="1"), got("b", O="2"), got("c", O="3")
 KEYED = [got("a", k=True), got("b", k=True), got("c", k=True)]
 PUTS = [put("a"), put("b"), put("c")]
+COUNT = meta.Arithmetic("n", q=True)
+
+# The latter: one of those who are given it has got it.
+UNPLACED = UnplacedError("ERROR")
+TOO_LARGE_LINE = b"SERVER_ERROR object too large for cache\r\n"
+TOO_LARGE = ErrorReply("SERVER_ERROR", "object too large for cache")
+UNPLACED_TOO_LARGE = UnplacedError("SERVER_ERROR", "object too large for cache")
+NO_NUMBER_LINE = b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+NO_NUMBER = ErrorReply("CLIENT_ERROR", "cannot increment or decrement non-numeric value")
 
 PLACED: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
     (
@@ -609,16 +620,82 @@ PLACED: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
         [NO_REPLY, MetaReply("HD", [("t", b"5")]), MN],
     ),
     (
-        "a refusal without a name goes to the oldest",
+        "refusals without a name: each of those they may answer is told so",
         [*PUTS, NOOP],
         b"NS\r\nNS\r\nMN\r\n",
-        [MetaReply("NS"), MetaReply("NS"), NO_REPLY, MN],
+        [UnplacedReply("NS")] * 3 + [MN],
     ),
     (
-        "an error line goes to the oldest",
+        "refusals without a name: as many as there are commands",
+        [*PUTS, NOOP],
+        b"NS\r\nNS\r\nNS\r\nMN\r\n",
+        [MetaReply("NS")] * 3 + [MN],
+    ),
+    (
+        "an error line lies between the replies before and behind it",
         [A, B, C, NOOP],
         b"ERROR\r\nVA 1 O3\r\nx\r\nMN\r\n",
-        [ERROR, NO_REPLY, va(("O", b"3")), MN],
+        [UNPLACED, UNPLACED, va(("O", b"3")), MN],
+    ),
+    (
+        "... and so it may have only one place",
+        [A, B, C, NOOP],
+        b"VA 1 O1\r\nx\r\nERROR\r\nVA 1 O3\r\nx\r\nMN\r\n",
+        [va(("O", b"1")), ERROR, va(("O", b"3")), MN],
+    ),
+    (
+        "... or be the last command's",
+        [A, B, NOOP],
+        b"VA 1 O1\r\nx\r\nERROR\r\nMN\r\n",
+        [va(("O", b"1")), ERROR, MN],
+    ),
+    (
+        "by its text: only storing can fail so",
+        [A, put("b"), C, NOOP],
+        b"SERVER_ERROR object too large for cache\r\nMN\r\n",
+        [NO_REPLY, TOO_LARGE, NO_REPLY, MN],
+    ),
+    (
+        "by its text: only counting can fail so",
+        [put("a"), COUNT, B, NOOP],
+        NO_NUMBER_LINE + b"MN\r\n",
+        [NO_REPLY, NO_NUMBER, NO_REPLY, MN],
+    ),
+    (
+        "by its text: only the vague can fail so",
+        [A, put("b"), meta.Delete("c", q=True), NOOP],
+        b"CLIENT_ERROR invalid or duplicate flag\r\nMN\r\n",
+        [NO_REPLY, NO_REPLY, ErrorReply("CLIENT_ERROR", "invalid or duplicate flag"), MN],
+    ),
+    (
+        "two error lines that leave each other one place",
+        [put("a"), COUNT, NOOP],
+        b"SERVER_ERROR out of memory\r\n" + NO_NUMBER_LINE + b"MN\r\n",
+        [ErrorReply("SERVER_ERROR", "out of memory"), NO_NUMBER, MN],
+    ),
+    (
+        "two error lines: what each can answer is told, what none can is done",
+        [put("a"), put("b"), COUNT, put("c"), NOOP],
+        TOO_LARGE_LINE + NO_NUMBER_LINE + b"MN\r\n",
+        [UNPLACED_TOO_LARGE, UNPLACED_TOO_LARGE, NO_NUMBER, NO_REPLY, MN],
+    ),
+    (
+        "an error and a refusal",
+        [put("a"), put("b"), put("c"), NOOP],
+        TOO_LARGE_LINE + b"NS\r\nMN\r\n",
+        [UNPLACED_TOO_LARGE, UNPLACED_TOO_LARGE, UnplacedReply("NS"), MN],
+    ),
+    (
+        "an error before a command that is certain to be answered and cannot fail so",
+        [put("a"), put("b"), GET, NOOP],
+        TOO_LARGE_LINE + b"END\r\nMN\r\n",
+        [UNPLACED_TOO_LARGE, UNPLACED_TOO_LARGE, MISS, MN],
+    ),
+    (
+        "an error that only a command that is certain to be answered can get",
+        [A, B, classic.Set("k", b"v"), NOOP],
+        TOO_LARGE_LINE + b"MN\r\n",
+        [NO_REPLY, NO_REPLY, TOO_LARGE, MN],
     ),
     (
         "as many error lines as there are commands",
@@ -718,6 +795,30 @@ NOBODY: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
     ),
     ("an error line before a classic command", [A, GET], b"ERROR\r\n", []),
     (
+        "an error line that none of them can get",
+        [A, B, GET],
+        TOO_LARGE_LINE,
+        [],
+    ),
+    (
+        "more error lines than there are commands that can get them",
+        [put("a"), COUNT, B, NOOP],
+        TOO_LARGE_LINE + TOO_LARGE_LINE + b"MN\r\n",
+        [],
+    ),
+    (
+        "a value behind an error that lies behind it in the order of the commands",
+        [got("a"), COUNT, NOOP],
+        NO_NUMBER_LINE + b"VA 1\r\nx\r\nMN\r\n",
+        [],
+    ),
+    (
+        "a value behind a data block that may have been obeyed",
+        [put("a"), B, NOOP],
+        b"CLIENT_ERROR bad data chunk\r\nVA 1 O2\r\nx\r\nMN\r\n",
+        [],
+    ),
+    (
         "the same, and noreply in between",
         [put("a"), SILENT, meta.Set("b", b"v")],
         b"NS\r\n",
@@ -765,6 +866,48 @@ def test_an_answer_is_placed_before_the_command_that_closes_has_been_sent() -> N
         connection.receive_data(b"MN\r\n")
         assert connection.next_event() == MN
         assert connection.is_idle
+
+
+def test_an_error_line_is_about_what_had_been_sent_when_it_came() -> None:
+    connection = connected(put("a"), put("b"), received=TOO_LARGE_LINE)
+    assert connection.next_event() is NEED_DATA
+    for command in (put("c"), NOOP):
+        connection.send(command)
+    connection.receive_data(b"MN\r\n")
+    assert [connection.next_event() for _ in range(4)] == [
+        UNPLACED_TOO_LARGE,
+        UNPLACED_TOO_LARGE,
+        NO_REPLY,
+        MN,
+    ]
+    assert connection.is_idle
+
+
+def test_a_value_behind_a_refused_data_block_is_taken_once_a_barrier_lies_between() -> None:
+    refusal = ErrorReply("CLIENT_ERROR", "bad data chunk")
+    received = b"CLIENT_ERROR bad data chunk\r\nMN\r\nVA 1 O2\r\nx\r\nMN\r\n"
+    assert seen([put("a"), NOOP, B, NOOP], received) == [
+        refusal,
+        MN,
+        va(("O", b"2")),
+        MN,
+        CLOSED,
+    ]
+    # It is not read as commands where there was only no room for it.
+    assert seen([put("a"), B, NOOP], TOO_LARGE_LINE + b"VA 1 O2\r\nx\r\nMN\r\n") == [
+        TOO_LARGE,
+        va(("O", b"2")),
+        MN,
+        CLOSED,
+    ]
+
+
+def test_what_is_not_placed_says_so_to_whoever_asks_for_the_result() -> None:
+    with pytest.raises(ErrorReplied) as caught:
+        put("a").result(UNPLACED_TOO_LARGE)
+    assert isinstance(caught.value.reply, UnplacedError)
+    assert isinstance(put("a").result(UnplacedReply("NS")), UnplacedReply)
+    assert UNPLACED_TOO_LARGE != TOO_LARGE
 
 
 class Looked(meta.Set):

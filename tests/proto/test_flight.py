@@ -20,6 +20,7 @@ from mcproto import (
     RemoteProtocolError,
     Replies,
     Status,
+    UnplacedError,
     Values,
     classic,
     meta,
@@ -111,16 +112,22 @@ def test_an_error_line_is_the_answer_to_one_of_the_commands() -> None:
     ]
 
 
-def test_an_error_line_among_quiet_commands_goes_to_the_oldest() -> None:
+def test_an_error_line_among_quiet_commands_is_told_to_all_that_may_have_got_it() -> None:
     received = b"ERROR\r\nVA 1 Oc\r\nx\r\nMN\r\n"
     hit = MetaReply("VA", [("O", b"c")], b"x")
-    assert seen(Flight(QUIET), received) == [Replies([ERROR, NO_REPLY, hit]), CLOSED]
-    # Or to the oldest quiet one, where it may have been a noreply command's.
-    for commands, answers in (
-        ([SILENT, QUIET[0]], [NO_REPLY, ERROR]),
-        ([QUIET[0], SILENT], [ERROR, NO_REPLY]),
-    ):
-        assert seen(Flight(commands), b"ERROR\r\nMN\r\n") == [Replies(answers), CLOSED]
+    unplaced = UnplacedError("ERROR")
+    assert seen(Flight(QUIET), received) == [Replies([unplaced, unplaced, hit]), CLOSED]
+    assert seen(Flight(QUIET[1:]), received) == [Replies([ERROR, hit]), CLOSED]
+
+
+def test_an_error_line_that_may_be_a_noreply_command_s_is_nobody_s() -> None:
+    for commands in ([SILENT, QUIET[0]], [QUIET[0], SILENT]):
+        assert seen(Flight(commands), b"ERROR\r\nMN\r\n") == [ProtocolDesync]
+    # Behind a barrier nothing of it is left.
+    assert seen(Flight([SILENT, meta.Noop(), QUIET[0]]), b"MN\r\nERROR\r\nMN\r\n") == [
+        Replies([NO_REPLY, MetaReply("MN"), ERROR]),
+        CLOSED,
+    ]
 
 
 def test_an_answer_to_a_noreply_command_is_found_out_by_the_barrier() -> None:

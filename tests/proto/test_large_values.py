@@ -9,13 +9,19 @@ from hypothesis import strategies as st
 from mcproto import (
     CLOSED,
     NEED_DATA,
+    BinaryReply,
     ClientConnection,
     Command,
     Flight,
+    Item,
     LocalProtocolError,
     MetaReply,
     RemoteProtocolError,
+    Reply,
+    ServerConnection,
+    Status,
     Values,
+    binary,
     classic,
     meta,
 )
@@ -259,3 +265,35 @@ def test_pieces_are_joined_but_for_large_ones(parts: list[bytes]) -> None:
     assert b"".join(pieces) == b"".join(parts)
     assert sum(piece is LARGE_VALUE for piece in pieces) == parts.count(LARGE_VALUE)
     assert len(pieces) <= 2 * parts.count(LARGE_VALUE) + 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (b"get k\r\n", Values([Item(b"k", 0, LARGE_VALUE)])),
+        (b"get k l\r\n", Values([Item(b"k", 0, b"v"), Item(b"l", 1, LARGE_VALUE)])),
+        (b"mg k v\r\n", MetaReply("VA", value=LARGE_VALUE)),
+        (binary.Get("k").encode(), BinaryReply(extras=bytes(4), value=LARGE_VALUE)),
+    ],
+    ids=["get", "get of two", "mg", "binary get"],
+)
+def test_a_large_value_is_answered_itself(request_: bytes, reply: Reply) -> None:
+    whole, apart = ServerConnection(), ServerConnection()
+    for conn in (whole, apart):
+        conn.receive_data(request_)
+        conn.next_event()
+    parts = apart.send_parts(reply)
+    assert b"".join(parts) == whole.send(reply)
+    assert any(part is LARGE_VALUE for part in parts)
+    assert len(parts) <= 3
+    with pytest.raises(LocalProtocolError):
+        apart.send_parts(reply)
+
+
+def test_silence_is_no_piece() -> None:
+    conn = ServerConnection()
+    conn.receive_data(b"mg k q\r\nset k 0 0 1 noreply\r\nv\r\n")
+    conn.next_event()
+    conn.next_event()
+    assert conn.send_parts(MetaReply("EN")) == ()
+    assert conn.send_parts(Status.STORED) == ()

@@ -171,36 +171,36 @@ TABLE: list[tuple[Command[object], bytes, object, object]] = [
     (
         # A blank behind the last flag, as old servers have it.
         meta.Get("k", v=True, t=True, l=True),
-        b"VA 1 t-1 l0 W \r\nx\r\n",
-        MetaReply("VA", [("t", b"-1"), ("l", b"0"), ("W", None)], b"x"),
-        MetaReply("VA", [("t", b"-1"), ("l", b"0"), ("W", None)], b"x"),
+        b"VA 1 l0 t-1 W \r\nx\r\n",
+        MetaReply("VA", [("l", b"0"), ("t", b"-1"), ("W", None)], b"x"),
+        MetaReply("VA", [("l", b"0"), ("t", b"-1"), ("W", None)], b"x"),
     ),
     (
         # A ttl below zero comes as a number just below 2**32.
         meta.Get("k", t=True, c=True, f=True, h=True, s=True),
-        b"HD t4294967235 c%d f4294967295 h1 s5 X Z\r\n" % MAX,
+        b"HD c%d f4294967295 h1 s5 t4294967235 Z X\r\n" % MAX,
         MetaReply(
             "HD",
             [
-                ("t", b"4294967235"),
                 ("c", b"%d" % MAX),
                 ("f", b"4294967295"),
                 ("h", b"1"),
                 ("s", b"5"),
-                ("X", None),
+                ("t", b"4294967235"),
                 ("Z", None),
+                ("X", None),
             ],
         ),
         MetaReply(
             "HD",
             [
-                ("t", b"4294967235"),
                 ("c", b"%d" % MAX),
                 ("f", b"4294967295"),
                 ("h", b"1"),
                 ("s", b"5"),
-                ("X", None),
+                ("t", b"4294967235"),
                 ("Z", None),
+                ("X", None),
             ],
         ),
     ),
@@ -244,9 +244,9 @@ TABLE: list[tuple[Command[object], bytes, object, object]] = [
     (meta.Arithmetic("k"), b"NS\r\n", MetaReply("NS"), MetaReply("NS")),
     (
         meta.Arithmetic("k", v=True, t=True, c=True),
-        b"VA 2 t-1 c5\r\n10\r\n",
-        MetaReply("VA", [("t", b"-1"), ("c", b"5")], b"10"),
-        MetaReply("VA", [("t", b"-1"), ("c", b"5")], b"10"),
+        b"VA 2 c5 t-1\r\n10\r\n",
+        MetaReply("VA", [("c", b"5"), ("t", b"-1")], b"10"),
+        MetaReply("VA", [("c", b"5"), ("t", b"-1")], b"10"),
     ),
     (meta.Noop(), b"MN\r\n", MetaReply("MN"), MetaReply("MN")),
     (meta.Debug("k"), b"EN\r\n", MetaReply("EN"), MetaReply("EN")),
@@ -644,7 +644,7 @@ def test_each_number_has_its_own_highest() -> None:
 
 
 def test_a_meta_reply_tells_its_flags() -> None:
-    reply = meta.Get("k", c=True, t=True, O="", k=True).decode(b"HD c7 t-1 O kk W\r\n")
+    reply = meta.Get("k", c=True, t=True, O="", k=True).decode(b"HD c7 kk O t-1 W\r\n")
     assert isinstance(reply, MetaReply)
     assert "c" in reply
     assert "f" not in reply

@@ -7,12 +7,22 @@ model of memcached in tests, too.
 
 from __future__ import annotations
 
-from mcproto import BadRequest, ErrorReply, InvalidArgument, Status, Text, classic
+from mcproto import (
+    BadRequest,
+    BinaryReply,
+    InvalidArgument,
+    Status,
+    Text,
+    binary,
+    classic,
+)
+from mcproto._generations import generation
 
+from ._binary import BINARY, statistics
 from ._classic import CLASSIC
 from ._items import Items, expiry
 from ._meta import META
-from ._stats import VERSION, stats
+from ._stats import stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Store"]
 
-_ANSWERS: Answers = CLASSIC | META
+_ANSWERS: Answers = CLASSIC | META | BINARY
 
 
 class Store:
-    """memcached's semantics, as of 1.6.45.
+    """memcached's semantics, as of the generation that *like* names.
 
     A ttl is exact here, where memcached's clock ticks once a second; so is ``flush_all``, which
     leaves nothing that was stored before it.  Limits count what memcached would need; Python takes
@@ -40,18 +50,23 @@ class Store:
     Args:
         memory: what all items may take, in bytes; from 1024.
         item_size: what one of them may take, key and header included, in bytes; from 1024.
+        like: the server to imitate, ``"1.6.18"`` or ``"1.6.45"``.
 
     Attributes:
         items: what is stored.
         verbosity: what was asked for last. Nothing comes of it.
+        crawls: whether dumps can be had, which memcached's crawler would make.
     """
 
-    def __init__(self, memory: int = 64 << 20, item_size: int = 1 << 20) -> None:
+    def __init__(
+        self, memory: int = 64 << 20, item_size: int = 1 << 20, *, like: str = "1.6.45"
+    ) -> None:
         for name, size in (("memory", memory), ("item_size", item_size)):
             if size < 1024:
                 raise InvalidArgument(f"{name} must be at least 1024, not {size}")
-        self.items = Items(memory, item_size)
+        self.items = Items(memory, item_size, generation(like))
         self.verbosity = 0
+        self.crawls = True
         self._flush_due: float | None = None
 
     def handle(self, command: Command[object] | BadRequest, now: float) -> Reply:
@@ -78,11 +93,22 @@ class Store:
                 self.verbosity = level
                 return Status.OK
             case classic.Version():
-                return Text(VERSION)
+                return Text(self.items.like.version)
             case classic.Quit():
                 return Status.OK  # which the connection keeps to itself
+            case binary.Flush(delay=delay):
+                self._flush(delay, now)
+                return BinaryReply()
+            case binary.Stat(group=group):
+                return statistics(group, stats(self, group, now))
+            case binary.Version():
+                return BinaryReply(value=self.items.like.version.encode())
+            case binary.Noop() | binary.Quit():
+                return BinaryReply()
             case _:
-                return ErrorReply("ERROR")
+                from ._admin import administer
+
+                return administer(self, command, now)
 
     def _flush(self, delay: int, now: float) -> None:
         self.items.counts["cmd_flush"] += 1

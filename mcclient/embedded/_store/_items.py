@@ -11,10 +11,13 @@ from collections import Counter, OrderedDict, defaultdict
 from math import ceil, inf
 
 from mcproto import ErrorReply, Status
+from mcproto._generations import NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mcproto._generations import Generation
 
 __all__ = ["Items", "StoredItem", "expiry"]
 
@@ -72,6 +75,8 @@ def _chunk_sizes() -> list[int]:
 
 
 _CHUNK_SIZES = _chunk_sizes()
+SIZE_CLASSES = len(_CHUNK_SIZES)
+"""How many slab classes memcached would have."""
 
 
 class StoredItem:
@@ -152,20 +157,22 @@ class Items:
     Args:
         memory: how much all of them may take, in bytes; the least recently used give way.
         item_size: how much one of them may take, in bytes.
+        like: the server that is imitated.
 
     Attributes:
         counts: what happened, by the names that ``stats`` has for it.
         class_counts: what happened to items, by their size class, as ``stats items`` shows it.
     """
 
-    def __init__(self, memory: int, item_size: int) -> None:
+    def __init__(self, memory: int, item_size: int, like: Generation = NEWEST) -> None:
         self.memory = memory
         self.item_size = item_size
+        self.like = like
         self.taken = 0  # of memory
         self.counts: Counter[str] = Counter()
         self.class_counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self._items: OrderedDict[bytes, StoredItem] = OrderedDict()  # least recently used first
-        self._last_cas = 1  # so that the first unique is 2, as 1.6.45 begins
+        self._last_cas = like.first_cas - 1
 
     def __len__(self) -> int:
         return len(self._items)
@@ -177,6 +184,12 @@ class Items:
     def clear(self) -> None:
         self._items.clear()
         self.taken = 0
+
+    def limit(self, memory: int, now: float) -> None:
+        """All of them may take so many bytes from now on; the least recently used give way."""
+        self.memory = memory
+        while self.taken > memory:
+            self._evict(now)
 
     # --------------------------------------------------------------------------------- finding
 

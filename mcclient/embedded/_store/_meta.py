@@ -10,6 +10,7 @@ from binascii import b2a_base64
 from math import inf
 
 from mcproto import ErrorReply, MetaReply, Status, meta
+from mcproto._replies import LoudReply
 
 from ._items import StoredItem, expiry
 
@@ -97,7 +98,7 @@ def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
     flags += _tokens(item, won)
     if not command.u:
         items.use(item, now)
-    if command.v and item.cas != command.C:
+    if command.v and not (items.like.compares_in_get and item.cas == command.C):
         return MetaReply("VA", flags, item.value)
     return MetaReply("HD", flags)
 
@@ -128,7 +129,7 @@ def _tokens(item: StoredItem, won: bool) -> Flags:
 
 def _set(items: Items, command: meta.Set, now: float) -> MetaReply | ErrorReply:
     mode = command.M or "S"
-    creates = mode in ("A", "P") and command.N is not None
+    creates = mode in ("A", "P") and command.N is not None and items.like.creates_by_append
     ttl = command.N if creates else command.T
     new = StoredItem(
         command.item_key,
@@ -156,7 +157,7 @@ def _set(items: Items, command: meta.Set, now: float) -> MetaReply | ErrorReply:
         match letter:
             case "c":
                 flags += _number("c", new.cas)  # 0 if it was not stored
-            case "s":
+            case "s" if items.like.sizes_in_set:
                 flags += _number("s", len(new.value))
             case _:
                 flags += _own_flag(command, letter)
@@ -188,30 +189,34 @@ def _arithmetic(items: Items, command: meta.Arithmetic, now: float) -> MetaReply
     key = command.item_key
     delta = 1 if command.D is None else command.D
     down = command.M in ("D", "-")
+    before = items.find(key, now) if items.like.touches_what_was_there else None
     result = items.count(key, delta, now, down=down, cas=command.C, unique=command.E)
     if isinstance(result, ErrorReply):
         return result
-    if result is Status.NOT_FOUND and command.N is not None:
+    created = result is Status.NOT_FOUND and command.N is not None
+    if created:
         result = command.J or 0
-        first = StoredItem(key, b"%d" % result, expires=expiry(command.N, now))
+        first = StoredItem(key, b"%d" % result, expires=expiry(command.N or 0, now))
         items.link(first, now, command.E)
     if isinstance(result, Status):
         if result is Status.NOT_FOUND:
             items.counts["decr_misses" if down else "incr_misses"] += 1
         return _without_item(_CODES[result], command)
     item = items.peek(key)
+    touched = before or item
     flags: Flags = []
     for letter in command.letters:
         match letter:
             case "T" if command.T is not None:
-                item.expires = expiry(command.T, now)
+                touched.expires = expiry(command.T, now)
             case "c":
                 flags += _number("c", item.cas)
             case "t":
-                flags += _number("t", item.ttl(now))
+                flags += _number("t", touched.ttl(now))
             case _:
                 flags += _own_flag(command, letter)
-    return MetaReply("VA", flags, b"%d" % result) if command.v else MetaReply("HD", flags)
+    reply = LoudReply if created and items.like.shows_creation else MetaReply
+    return reply("VA", flags, b"%d" % result) if command.v else reply("HD", flags)
 
 
 def _debug(items: Items, command: meta.Debug, now: float) -> MetaReply:
@@ -220,8 +225,9 @@ def _debug(items: Items, command: meta.Debug, now: float) -> MetaReply:
     if item is None:
         return MetaReply("EN")
     (key, *_) = _key_flags(item.key, item.is_base64)
+    ttl = item.ttl(now)
     facts = {
-        "exp": item.ttl(now),
+        "exp": ttl if ttl < 0 or items.like.counts_down_in_debug else -ttl,
         "la": item.idle(now),
         "cas": item.cas,
         "fetch": "yes" if item.fetched else "no",

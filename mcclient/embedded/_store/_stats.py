@@ -7,8 +7,9 @@ crawler) is 0, or memcached's default.  What the store cannot know, the server f
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from math import inf
 
-from mcproto import ErrorReply, Stats, Status
+from mcproto import ErrorReply, Stats, Status, admin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from . import Store
     from ._items import StoredItem
-
-VERSION = "1.6.45"
 
 # "name": 0 everywhere else.
 _GENERAL = """
@@ -31,8 +30,8 @@ _GENERAL = """
     bytes_read bytes_written limit_maxbytes accepting_conns=1 listen_disabled_num
     time_in_listen_disabled_us threads=1 conn_yields hash_power_level=16 hash_bytes=524288
     hash_is_expanding slab_reassign_rescues slab_reassign_chunk_rescues
-    slab_reassign_inline_reclaim slab_reassign_busy_items slab_reassign_busy_deletes
-    slab_reassign_busy_nomem slab_reassign_last_busy_status=none slab_reassign_running slabs_moved
+    slab_reassign_evictions_nomem slab_reassign_inline_reclaim slab_reassign_busy_items
+    slab_reassign_busy_deletes slab_reassign_busy_nomem slab_reassign_last_busy_status=none slab_reassign_running slabs_moved
     lru_crawler_running lru_crawler_starts lru_maintainer_juggles malloc_fails log_worker_dropped
     log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids
     round_robin_fallback bytes curr_items total_items slab_global_page_pool expired_unfetched
@@ -87,20 +86,50 @@ def stats(store: Store, group: str | None, now: float) -> Stats | Status | Error
             store.items.counts.clear()
             store.items.class_counts.clear()
             return Status.RESET
+        case "sizes":
+            return Stats({"sizes_status": "disabled"})
+        case "cachedump":
+            return _cachedump(store, (group or "").split(" ")[1:])
         case _:
             return ErrorReply("ERROR")
+
+
+# The largest reply of this kind, in bytes, and what a line of it needs beside the key.
+_LARGEST_DUMP = 2 << 20
+_REST_OF_A_LINE = 30
+
+
+def _cachedump(store: Store, words: list[str]) -> Stats | ErrorReply:
+    if len(words) < 2:
+        return ErrorReply("CLIENT_ERROR", "bad command line")
+    unsigned = store.items.like.unsigned
+    number, limit = (unsigned(word.encode(), (1 << 32) - 1) for word in words[:2])
+    if number is None or limit is None:
+        return ErrorReply("CLIENT_ERROR", "bad command line format")
+    if number >= admin.LAST_CLASS + 1:
+        return ErrorReply("CLIENT_ERROR", "Illegal slab id")
+    entries: dict[str, str] = {}
+    size = 0
+    for item in reversed([item for item in store.items if item.size_class == number]):
+        size += len(item.key) + _REST_OF_A_LINE
+        if size > _LARGEST_DUMP or (limit and len(entries) == limit):
+            break
+        expires = 0 if item.expires == inf else int(item.expires)
+        key = item.key.decode("utf-8", "backslashreplace")
+        entries[key] = f"[{len(item.value)} b; {expires} s]"
+    return Stats(entries)
 
 
 def _general(store: Store, now: float) -> Stats:
     items = store.items
     known: dict[str, int | str] = {
         "time": int(now),
-        "version": VERSION,
+        "version": items.like.version,
         "limit_maxbytes": items.memory,
         "bytes": items.taken,
         "curr_items": len(items),
     }
-    return Stats(_defaults(_GENERAL) | _texts(items.counts) | _texts(known))
+    return _shown(store, _defaults(_GENERAL) | _texts(items.counts) | _texts(known))
 
 
 def _settings(store: Store) -> Stats:
@@ -110,7 +139,12 @@ def _settings(store: Store) -> Stats:
         "verbosity": store.verbosity,
         "item_size_max": items.item_size,
     }
-    return Stats(_defaults(_SETTINGS) | _texts(known))
+    return _shown(store, _defaults(_SETTINGS) | _texts(known))
+
+
+def _shown(store: Store, entries: dict[str, str]) -> Stats:
+    absent = store.items.like.absent_stats
+    return Stats([entry for entry in entries.items() if entry[0] not in absent])
 
 
 def _items(store: Store, now: float) -> Stats:

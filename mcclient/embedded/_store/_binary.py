@@ -1,0 +1,156 @@
+"""What the binary commands do to items, and what they are answered."""
+
+from __future__ import annotations
+
+from mcproto import BinaryReply, ErrorReply, Stats, Status, binary
+
+from ._classic import touched_item
+from ._items import TOO_LARGE, StoredItem, expiry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from mcproto import Reply
+
+    from . import Answers
+    from ._items import Items
+
+    Storage: TypeAlias = binary.Set | binary.Add | binary.Replace
+    Concatenation: TypeAlias = binary.Append | binary.Prepend
+
+__all__ = ["BINARY", "statistics"]
+
+
+def _get(items: Items, command: binary.Get, now: float) -> BinaryReply:
+    items.counts["cmd_get"] += 1
+    item = items.find(command.key, now)
+    if item is None:
+        items.counts["get_misses"] += 1
+        return _miss(command)
+    items.counts["get_hits"] += 1
+    items.use(item, now)
+    return _hit(command, item)
+
+
+def _get_and_touch(items: Items, command: binary.Gat, now: float) -> BinaryReply:
+    item = touched_item(items, command.key, command.exptime, now)
+    return _miss(command) if item is None else _hit(command, item)
+
+
+def _miss(command: binary.Get) -> BinaryReply:
+    return BinaryReply(binary.KEY_NOT_FOUND, key=command.shown_key)
+
+
+def _hit(command: binary.Get, item: StoredItem) -> BinaryReply:
+    return BinaryReply(cas=item.cas, extras=_flags(item), key=command.shown_key, value=item.value)
+
+
+def _flags(item: StoredItem) -> bytes:
+    return item.flags.to_bytes(4, "big")
+
+
+def _touch(items: Items, command: binary.Touch, now: float) -> BinaryReply:
+    item = touched_item(items, command.key, command.exptime, now)
+    if item is None:
+        return BinaryReply(binary.KEY_NOT_FOUND)
+    return BinaryReply(cas=item.cas, extras=_flags(item))
+
+
+def _refused(refusal: ErrorReply) -> BinaryReply:
+    return BinaryReply(binary.TOO_LARGE if refusal is TOO_LARGE else binary.OUT_OF_MEMORY)
+
+
+_FAILURES = {
+    Status.NOT_STORED: binary.NOT_STORED,
+    Status.EXISTS: binary.KEY_EXISTS,
+    Status.NOT_FOUND: binary.KEY_NOT_FOUND,
+}
+
+
+def _stored(new: StoredItem, status: Status, failures: dict[Status, int]) -> BinaryReply:
+    return BinaryReply(cas=new.cas) if status is Status.STORED else BinaryReply(failures[status])
+
+
+def _store(mode: str, not_stored: int) -> Callable[[Items, Storage, float], BinaryReply]:
+    failures = {**_FAILURES, Status.NOT_STORED: not_stored}
+
+    def store(items: Items, command: Storage, now: float) -> BinaryReply:
+        expires = expiry(command.exptime, now)
+        new = StoredItem(command.key, command.value, flags=command.flags, expires=expires)
+        refusal = items.refusal(new)
+        if refusal is not None:
+            if mode == "S":
+                # Better nothing than what somebody has tried to replace.
+                items.discard(command.key)
+            return _refused(refusal)
+        if command.cas:
+            # Whatever it was before: an ADD finds nothing where it should.
+            return _stored(new, items.store(new, "S", now, cas=command.cas), failures)
+        return _stored(new, items.store(new, mode, now), failures)
+
+    return store
+
+
+def _concatenate(mode: str) -> Callable[[Items, Concatenation, float], BinaryReply]:
+    def concatenate(items: Items, command: Concatenation, now: float) -> BinaryReply:
+        new = StoredItem(command.key, command.value)
+        refusal = items.refusal(new)
+        if refusal is not None:
+            return _refused(refusal)
+        return _stored(new, items.store(new, mode, now, cas=command.cas), _FAILURES)
+
+    return concatenate
+
+
+def _delete(items: Items, command: binary.Delete, now: float) -> BinaryReply:
+    item = items.find(command.key, now)
+    if item is None:
+        items.counts["delete_misses"] += 1
+        return BinaryReply(binary.KEY_NOT_FOUND)
+    if command.cas and command.cas != item.cas:
+        return BinaryReply(binary.KEY_EXISTS)
+    items.counts["delete_hits"] += 1
+    items.remove(item)
+    return BinaryReply()
+
+
+def _arithmetic(items: Items, command: binary.Incr | binary.Decr, now: float) -> BinaryReply:
+    down = isinstance(command, binary.Decr)
+    key = command.key
+    result = items.count(key, command.delta, now, down=down, cas=command.cas)
+    if result is Status.NOT_FOUND and command.initial is not None:
+        result = command.initial
+        items.link(StoredItem(key, b"%d" % result, expires=expiry(command.exptime, now)), now)
+    if isinstance(result, int):
+        return BinaryReply(cas=items.peek(key).cas, value=result.to_bytes(8, "big"))
+    if isinstance(result, ErrorReply):
+        return BinaryReply(binary.NON_NUMERIC)
+    if result is Status.NOT_FOUND:
+        items.counts["decr_misses" if down else "incr_misses"] += 1
+    return BinaryReply(_FAILURES[result])
+
+
+def statistics(group: str | None, reply: Reply) -> Stats | BinaryReply:
+    """The answer to STAT where the text protocol has *reply* for the same group."""
+    # Some groups are written line by line, and not to be had in frames.
+    if isinstance(reply, Stats) and (group or "").split(" ")[0] not in ("cachedump", "conns"):
+        return reply
+    # Orders have nothing to show.
+    return Stats() if isinstance(reply, Status) else BinaryReply(binary.KEY_NOT_FOUND)
+
+
+BINARY: Answers = {
+    binary.Get: _get,
+    binary.Gat: _get_and_touch,
+    binary.Touch: _touch,
+    binary.Set: _store("S", binary.NOT_STORED),
+    binary.Add: _store("E", binary.KEY_EXISTS),
+    binary.Replace: _store("R", binary.KEY_NOT_FOUND),
+    binary.Append: _concatenate("A"),
+    binary.Prepend: _concatenate("P"),
+    binary.Delete: _delete,
+    binary.Incr: _arithmetic,
+    binary.Decr: _arithmetic,
+}
