@@ -57,6 +57,9 @@ class BinaryCommand(Command[R_co]):
     hidden: int = SUCCESS
     """The status that the quiet form does not send."""
 
+    shown_key: bytes = b""
+    """The key as it comes back, if that was asked for."""
+
     opaque: int
     opcode: int
 
@@ -83,11 +86,6 @@ class BinaryCommand(Command[R_co]):
 
     def encode(self) -> bytes:
         return self.frame()
-
-    @property
-    def shown_key(self) -> bytes:
-        """The key as it comes back, if that was asked for."""
-        return b""
 
     @property
     def is_named(self) -> bool:

@@ -54,7 +54,8 @@ class ClientConnection:
     door* is for who sends one command that is certain to be answered, on an idle connection, and
     has its reply whole, as nearly always: set `owed` to 1, write, read, decode
     (`Command.decode`), set `owed` to 0.  If the reply is not whole yet, `resume` turns to the
-    events.  Whatever happens in between leaves `owed` at 1, and the events out of use.
+    events.  Whatever happens in between leaves `owed` at 1, and the events out of use.  (Who keeps
+    the order of many such commands himself does the same with more than 1.)
 
     Args:
         protocol: ``"text"``: classic and meta commands, mixed as you like; ``"binary"``: those of
@@ -162,25 +163,32 @@ class ClientConnection:
         self._owe(command)
         return parts
 
-    def _check(self, command: Command[object]) -> None:
-        """Raise unless *command* can be sent now."""
+    def check(self, command: Command[object]) -> None:
+        """Raise as `send` would, whatever is owed.
+
+        For who uses the direct door for many: it is asked before `owed` counts the command.
+        """
         if self._broken is not None:
             raise LocalProtocolError(f"the connection is broken: {self._broken}")
         if self._ended or self._quit:
             what = "closed" if self._log is None else "a log, and takes no more commands"
             raise LocalProtocolError(f"the connection is {what}")
+        if command.protocol != self._protocol:
+            name = type(command).__name__
+            raise LocalProtocolError(f"{name} is not for a {self._protocol} connection")
+        size = command.value_size
+        if size > self._limits.max_value:
+            raise ItemTooLarge(f"a value of {size} bytes; {self._limits.max_value} are allowed")
+
+    def _check(self, command: Command[object]) -> None:
+        """Raise unless *command* can be sent now."""
+        self.check(command)
         if self.owed != len(self._fifo.commands):
             raise LocalProtocolError("the direct door is in use: settle that command first")
         if self.owed and (command.is_alone or self._fifo.commands[-1].is_alone):
             raise LocalProtocolError("a dump or a log is to be alone: settle what is owed first")
-        if command.protocol != self._protocol:
-            name = type(command).__name__
-            raise LocalProtocolError(f"{name} is not for a {self._protocol} connection")
         if command.is_flight and self._barrier_unsent and (self.owed or self._barrier_due):
             raise LocalProtocolError("a flight behind noreply or quiet commands: send a barrier")
-        size = command.value_size
-        if size > self._limits.max_value:
-            raise ItemTooLarge(f"a value of {size} bytes; {self._limits.max_value} are allowed")
 
     def _owe(self, command: Command[object]) -> None:
         # In this order: who is interrupted in between leaves a connection that is not idle.
@@ -200,12 +208,14 @@ class ClientConnection:
     def resume(self, command: Command[object], received: bytes) -> None:
         """From the direct door to the events: go on with a reply that is not whole yet.
 
-        `owed` is 1, for *command*, and *received* is all that has come for it, perhaps nothing.
+        *command* is the oldest of those that `owed` counts, and *received* is all that has come
+        for it and those behind it, perhaps nothing.  Once its event has been had, `leave` is the
+        way back.
 
         Raises:
             LocalProtocolError: nothing is owed, or it is owed to the events; nothing has changed.
         """
-        if self.owed != 1 or self._fifo.commands:
+        if not self.owed or self._fifo.commands:
             raise LocalProtocolError("the direct door is not in use")
         if command.protocol != self._protocol:
             name = type(command).__name__
@@ -213,6 +223,16 @@ class ClientConnection:
         self._fifo.commands.append(command)
         if received:
             self.receive_data(received)
+
+    def leave(self) -> bytes:
+        """From the events back to the direct door, where more is owed: what has come for that.
+
+        Raises:
+            LocalProtocolError: something is owed to the events; nothing has changed.
+        """
+        if self._fifo.commands:
+            raise LocalProtocolError("the direct door is shut: a command is owed to the events")
+        return self._buffer.take(len(self._buffer))
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer has sent; ``b""`` says that it has closed its side. Never raises."""
@@ -285,7 +305,7 @@ class ClientConnection:
         """
         if self._broken is not None:
             raise type(self._broken)(*self._broken.args)
-        if self.owed != len(self._fifo.commands):
+        if self.owed and not self._fifo.commands:
             raise LocalProtocolError("the direct door is in use: settle that command, or resume")
         try:
             return self._next_event()

@@ -40,6 +40,28 @@ if TYPE_CHECKING:
 __all__ = ["Fifo", "fifo_for"]
 
 
+class _Held:
+    """A line that is not placed yet.
+
+    Attributes:
+        reply: what it says.
+        first: the index of the first command that it can answer.
+        sent: how many had been sent when it came.
+        is_odd: an error whose text is about none of them, so that it may be anybody's.
+    """
+
+    __slots__ = ("first", "is_odd", "reply", "sent")
+
+    def __init__(self, reply: ErrorReply | MetaReply, first: int, sent: int, is_odd: bool) -> None:
+        self.reply = reply
+        self.first = first
+        self.sent = sent
+        self.is_odd = is_odd
+
+    def may_answer(self, command: Command[object]) -> bool:
+        return self.is_odd or _can_get(command, self.reply)
+
+
 class Fifo:
     """What is owed, oldest first."""
 
@@ -67,9 +89,8 @@ class Fifo:
         # See `_certain`: that command, and how many that need not be answered are before it.
         self._closing: Command[object] | None = None
         self._ahead = 0
-        # Lines that are not placed yet: each with the first command that it can answer, and how
-        # many had been sent when it came; and the first command that the next line can answer.
-        self._held: list[tuple[ErrorReply | MetaReply, int, int]] = []
+        # Lines that are not placed yet, and the first command that the next one can answer.
+        self._held: list[_Held] = []
         self._next = 0
         self._outcomes: deque[Reply | NoReply] = deque()  # what has become of the oldest
         # Since the last barrier: there was silence asked for in the classic way; and a data block
@@ -168,9 +189,8 @@ class Fifo:
         if found is None:
             raise ProtocolDesync(f"{reply!r} answers none of {len(self.commands)} commands")
         if found is not certain and not found.is_named:
-            is_certains = certain is not None and certain.may_get(reply)
-            has_rivals = is_certains or any(c.may_get(reply) for _, c in candidates)
-            if is_certains or (has_rivals and reply.code in ("HD", "VA")):
+            has_rivals = any(c.may_get(reply) for _, c in candidates)
+            if has_rivals and reply.code in ("HD", "VA"):
                 raise ProtocolDesync(f"{reply!r} may answer several commands")
             if has_rivals:
                 return self._hold(reply)
@@ -188,6 +208,11 @@ class Fifo:
         is_certains = certain is not None and _can_get(certain, reply)
         candidates = self._candidates(self._next)
         place = next((p for p, c in candidates if c is not certain and _can_get(c, reply)), None)
+        is_odd = place is None and not is_certains and isinstance(reply, ErrorReply)
+        if is_odd:
+            # Its text is about none of them. It is an error all the same, as proxies have theirs.
+            is_certains = certain is not None and not certain.is_barrier
+            place = self._next if self._next < self._ahead else None
         if place is None:
             if not is_certains:
                 raise ProtocolDesync(f"{reply!r} answers none of {len(self.commands)} commands")
@@ -197,7 +222,7 @@ class Fifo:
         # A barrier that is refused is behind more refusals than there are commands before it.
         if is_certains and certain is not None and not certain.is_barrier:
             raise ProtocolDesync(f"{reply!r} may answer several commands")
-        self._held.append((reply, place, len(self.commands)))
+        self._held.append(_Held(reply, place, len(self.commands), is_odd))
         self._next = place + 1
         if len(self._held) < self._ahead:
             return False
@@ -214,9 +239,9 @@ class Fifo:
         # The first command that each line can answer is known; now the last one is.
         last: list[int] = []
         end = place
-        for reply, first, sent in reversed(held):
-            end = min(end, sent) - 1
-            while end > first and not _can_get(commands[end], reply):
+        for line in reversed(held):
+            end = min(end, line.sent) - 1
+            while end > line.first and not line.may_answer(commands[end]):
                 end -= 1
             last.append(end)
         last.reverse()
@@ -249,17 +274,18 @@ def _can_get(command: Command[object], reply: ErrorReply | MetaReply) -> bool:
 def _outcome(
     command: Command[object],
     index: int,
-    held: list[tuple[ErrorReply | MetaReply, int, int]],
+    held: list[_Held],
     last: list[int],
     start: int,
 ) -> ErrorReply | MetaReply | NoReply:
     """What a quiet command has got of the lines that are held, of which *start* is the first."""
     for at in range(start, len(held)):
-        reply, first, _ = held[at]
-        if first > index:
+        line = held[at]
+        if line.first > index:
             break
-        if _can_get(command, reply):
-            if first == last[at]:
+        if line.may_answer(command):
+            reply = line.reply
+            if line.first == last[at]:
                 return reply
             if isinstance(reply, MetaReply):
                 return UnplacedReply(reply.code, reply.flags)

@@ -104,9 +104,7 @@ class BinaryReader:
         max_value: the largest value that is kept until it is whole, in bytes. Larger ones are
             refused and swallowed.
         like: the server that is imitated.
-
-    Attributes:
-        is_stranger: nothing is heard but who is there (and VERSION).
+        is_stranger: nothing is heard but who is there (and VERSION), as long as that is so.
     """
 
     __slots__ = (
@@ -119,14 +117,14 @@ class BinaryReader:
         "is_stranger",
     )
 
-    def __init__(self, max_value: int, like: Generation) -> None:
+    def __init__(self, max_value: int, like: Generation, *, is_stranger: bool = False) -> None:
         self._buffer = ReceiveBuffer(0)  # there are no lines
         self._max_value = max_value
         self._like = like
         self._header: Header | None = None  # of the request whose body is not whole yet
         self._refusal: BadFrame | None = None  # what comes once all of it has been swallowed
         self._unwanted = 0  # bytes that are still to be swallowed
-        self.is_stranger = False
+        self.is_stranger = is_stranger
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer has sent. What will be swallowed is not kept."""

@@ -245,9 +245,7 @@ def _retrieval(
     return read
 
 
-def _touching_retrieval(
-    one: type[classic.Gat], many: type[classic.GatMany]
-) -> Reader:
+def _touching_retrieval(one: type[classic.Gat], many: type[classic.GatMany]) -> Reader:
     def read(words: list[bytes], like: Generation) -> Request:
         keys = words[2:]
         fits = max(map(len, keys)) <= MAX_KEY if keys else like.gets_nothing

@@ -58,9 +58,7 @@ _NUMBERS: dict[str, tuple[bool, int, ErrorReply | None]] = {
 }
 
 
-def _read_flags(
-    key: bytes, words: list[bytes], like: Generation
-) -> dict[str, object] | ErrorReply:
+def _read_flags(key: bytes, words: list[bytes], like: Generation) -> dict[str, object] | ErrorReply:
     """The flags by their letters, in order, or what is wrong with them."""
     if not like.bytes_of_flags and not all(word[:1].isalnum() for word in words):
         return BAD_LINE

@@ -173,8 +173,9 @@ class ServerConnection:
         # Few servers ever do.
         from ._read_binary_commands import BinaryReader
 
-        self._reader = self._binary = BinaryReader(self._max_value, self._like)
-        self._binary.is_stranger = self._auth_required
+        self._reader = self._binary = BinaryReader(
+            self._max_value, self._like, is_stranger=self._auth_required
+        )
 
     def next_event(self) -> Command[object] | BadRequest | NeedData | Closed:
         """The next request. Never raises.

@@ -120,7 +120,8 @@ def _checked_classes(classes: Classes | Literal["hash"], *words: str) -> str | t
 def _wire(field: str | float | tuple[int, ...]) -> bytes:
     if isinstance(field, tuple):
         return b",".join([b"%d" % number for number in field])
-    return str(field).encode()
+    # What a server has heard may be any bytes.
+    return str(field).encode("latin-1")
 
 
 class _Line(Command[R_co]):

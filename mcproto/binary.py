@@ -120,7 +120,7 @@ class Get(QuietCommand["Item | None"]):
         opaque: 32 bits that come back with the reply.
     """
 
-    __slots__ = ("key", "with_key")
+    __slots__ = ("key", "shown_key", "with_key")
     __match_args__: tuple[str, ...] = ("key", "quiet", "with_key", "opaque")
 
     opcodes = (0x00, 0x09, 0x0C, 0x0D)
@@ -142,10 +142,7 @@ class Get(QuietCommand["Item | None"]):
     def complete(self) -> None:
         super().complete()
         self.opcode = self.opcodes[self.quiet + 2 * self.with_key]
-
-    @property
-    def shown_key(self) -> bytes:
-        return self.key if self.with_key else b""
+        self.shown_key = self.key if self.with_key else b""
 
     def encode(self) -> bytes:
         return self.frame(key=self.key)

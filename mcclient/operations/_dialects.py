@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from itertools import count
 
-from mcproto import NO_REPLY, ErrorReply, Item, MetaReply, ProtocolDesync, Status, classic, meta
+from mcproto import (
+    NO_REPLY,
+    ErrorReply,
+    Item,
+    MetaReply,
+    ProtocolDesync,
+    Status,
+    UnplacedError,
+    classic,
+    meta,
+)
 from mcproto._read_replies import digits
 
 from ._effects import Exchange
@@ -128,10 +138,8 @@ class Meta:
         return meta.Set(key, value, F=flags or None, k=True, q=True, T=exptime or None)
 
     def was_stored(self, reply: Reply | NoReply) -> bool | None:
-        """What a reply to `storing` says. None: the server has failed over some key."""
-        if reply is NO_REPLY:
-            return True
-        return False if isinstance(reply, MetaReply) else None
+        """What a reply to `storing` says. None: the server has failed, over this key or another."""
+        return None if isinstance(reply, UnplacedError) else reply is NO_REPLY
 
     def deleting(self, key: bytes) -> Command[object]:
         return meta.Delete(key, k=True, q=True)

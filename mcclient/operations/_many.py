@@ -85,14 +85,12 @@ def set_multi(setup: Setup, mapping: Mapping[Key, object], exptime: int) -> Oper
     in_doubt: list[Key] = []
     while work:
         for flight in (yield from work.next_round()):
-            stored = [dialect.was_stored(reply) for _, _, reply in flight]
-            # An error line does not say which of the quiet ones it answers.
-            doubtful = None in stored
-            for (key, _, _), yes in zip(flight, stored, strict=True):
-                if yes is False:
-                    not_stored.append(key)
-                elif doubtful:
+            for key, _, reply in flight:
+                stored = dialect.was_stored(reply)
+                if stored is None:
                     in_doubt.append(key)
+                elif not stored:
+                    not_stored.append(key)
     if in_doubt:
         # A `set` that fails removes what was there, so the server can be asked.
         not_stored += yield from _not_there(setup, in_doubt)

@@ -165,6 +165,8 @@ def execute(setup: Setup, command: Command[R], server: int | None) -> Operation[
     """
     if not isinstance(command, Command):
         raise TypeError(f"command must be one of mcproto's, not {type(command).__name__}")
+    if command.is_stream or command.is_watch:
+        raise InvalidArgument(f"command must have one reply, not a stream of them: {command!r}")
     if server is None:
         server = _home(setup, command)
     if not (command.quiet or command.noreply):

@@ -19,6 +19,7 @@ from mcproto import (
     Item,
     MetaReply,
     Status,
+    UnplacedError,
     classic,
     meta,
 )
@@ -180,16 +181,22 @@ def test_set_multi_gives_back_the_keys_that_were_not_stored():
     )
 
 
-def test_after_an_error_line_set_multi_asks_which_of_the_quiet_ones_is_not_there():
+def test_where_it_is_not_known_which_one_has_failed_set_multi_asks_which_is_not_there():
     on = setup(protocol="meta")
-    too_large = ErrorReply("SERVER_ERROR", "object too large for cache")
+    too_large = UnplacedError("SERVER_ERROR", "object too large for cache")
     hit, miss = MetaReply("HD"), MetaReply("EN")
     result, (_, question) = play(
         operations.set_multi(on, {"a": b"1", "b": b"2", "c": b"3"}, 0),
-        [{A: (too_large, NO_REPLY, NO_REPLY)}, {A: (hit, miss, hit)}],
+        [{A: (too_large, too_large, NO_REPLY)}, {A: (hit, miss)}],
     )
     assert result == ["b"]
-    assert [type(command) for command in question.commands[A].commands] == [meta.Get] * 3
+    assert [command.key for command in question.commands[A].commands] == [b"a", b"b"]
+    # Where it is known, there is nothing to ask.
+    too_large = ErrorReply("SERVER_ERROR", "object too large for cache")
+    result, _ = play(
+        operations.set_multi(on, {"a": b"1", "b": b"2"}, 0), [{A: (NO_REPLY, too_large)}]
+    )
+    assert result == ["b"]
 
 
 def test_no_value_is_sent_if_one_of_them_cannot_be_stored():

@@ -27,6 +27,7 @@ from mcproto import (
 )
 from tests.proto.binary_strategies import frame
 
+U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
 
 # ------------------------------------------------------------------------------- command <-> bytes
@@ -139,6 +140,24 @@ def test_what_a_command_is() -> None:
 def test_a_value_out_of_range_is_refused_by_its_name(name: str, make: Any) -> None:
     with pytest.raises(InvalidArgument, match=name):
         make()
+
+
+def test_numbers_may_be_as_small_and_as_large_as_their_places() -> None:
+    for small, large in (
+        (binary.Touch("k", 0), binary.Touch("k", U32)),
+        (binary.Gat("k", 0), binary.Gat("k", U32)),
+        (binary.Set("k", b""), binary.Set("k", b"", flags=U32, exptime=U32, cas=U64, opaque=U32)),
+        (
+            binary.Incr("k", 0, initial=0, exptime=0),
+            binary.Incr("k", U64, initial=U64, exptime=U32 - 1, cas=U64),
+        ),
+        (binary.Flush(0), binary.Flush(U32)),
+        (binary.Append("k", b""), binary.Append("k", b"", cas=U64)),
+    ):
+        for command in (small, large):
+            server = ServerConnection()
+            server.receive_data(command.encode())
+            assert server.next_event() == command
 
 
 @pytest.mark.parametrize(

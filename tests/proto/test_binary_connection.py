@@ -183,6 +183,10 @@ def test_a_reply_larger_than_the_limits_is_refused_at_its_header() -> None:
     limits = {"max_value": 1000, "max_line": 64}
     long = b"x" * 65
     assert seen([GET], hit_frame(0, b"x" * 1000, opaque=1), **limits)[1:] == [CLOSED]
+    named = binary.Get("kkk", with_key=True)
+    for size, end in ((1000, CLOSED), (1001, LimitExceeded)):
+        received = hit_frame(0x0C, b"x" * size, key=b"kkk")
+        assert seen([named], received, **limits)[-1] is end
     assert seen([GET], frame(0, opaque=1, status=4, value=long), **limits) == [LimitExceeded]
     assert seen([binary.Version()], frame(0x0B, value=long), **limits) == [LimitExceeded]
     assert seen([sasl.Auth("X")], frame(0x21, status=0x21, value=long), **limits) == [LimitExceeded]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import product
 from typing import Any
 
 import pytest
@@ -162,6 +163,32 @@ def test_a_malformed_request_is_refused_and_the_connection_closed(
     assert not connection.is_broken
 
 
+# By the opcode: the lengths that extras may have, whether there is a key, and a value; None: either.
+SHAPES: dict[int, tuple[set[int], bool | None, bool | None]] = {
+    **dict.fromkeys([0x00, 0x09, 0x0C, 0x0D], ({0}, True, False)),
+    **dict.fromkeys([0x01, 0x11, 0x02, 0x12, 0x03, 0x13], ({8}, True, None)),
+    **dict.fromkeys([0x0E, 0x19, 0x0F, 0x1A], ({0}, True, None)),
+    **dict.fromkeys([0x04, 0x14], ({0}, True, False)),
+    **dict.fromkeys([0x05, 0x15, 0x06, 0x16], ({20}, True, False)),
+    **dict.fromkeys([0x07, 0x17, 0x0A, 0x0B, 0x20], ({0}, False, False)),
+    **dict.fromkeys([0x08, 0x18], ({0, 4}, False, False)),
+    0x10: ({0}, None, None),
+    **dict.fromkeys([0x1C, 0x1D, 0x1E, 0x23, 0x24], ({4}, True, None)),
+    **dict.fromkeys([0x21, 0x22], ({0}, True, None)),
+}
+
+
+@pytest.mark.parametrize("opcode", SHAPES, ids=hex)
+def test_a_request_is_heard_if_its_parts_are_such_as_it_has(opcode: int) -> None:
+    extras, has_key, has_value = SHAPES[opcode]
+    for size, key, value in product((0, 1, 4, 8, 20, 255), (b"", b"k"), (b"", b"v")):
+        (event, *_) = heard(asked(opcode, extras=b"\0" * size, key=key, value=value))
+        fits = (
+            size in extras and has_key in (None, key != b"") and has_value in (None, value != b"")
+        )
+        assert isinstance(event, BadRequest) != fits, (size, key, value)
+
+
 def test_bad_requests_are_told_apart() -> None:
     one, other = (connected(asked(0x7F, opaque=n)).next_event() for n in (1, 2))
     assert one != other
@@ -171,6 +198,8 @@ def test_bad_requests_are_told_apart() -> None:
 def test_a_body_over_1_gib_is_swallowed_by_older_servers() -> None:
     wire = bytes.fromhex("800100030800000080000000" + "00" * 12)
     assert heard(wire + b"\0" * 100, like="1.6.18") == [NEED_DATA]
+    exactly = bytes.fromhex("800100030800000040000000" + "00" * 12)
+    assert heard(exactly + b"\0" * 100) == [NEED_DATA]
 
 
 @pytest.mark.parametrize("magic", [0x00, 0x81, 0x67])
@@ -235,10 +264,11 @@ def test_a_value_too_large_is_refused_once_it_has_been_swallowed(opcode: int) ->
     assert event.removes == (b"k" if opcode in (0x01, 0x11) else None)
     assert not event.closes
     assert noop == binary.Noop(opaque=9)
-    connection = connected(wire[:-1], max_value=100)
+    connection = connected(wire[:-50], max_value=100)
     assert connection.next_event() is NEED_DATA
-    connection.receive_data(wire[-1:])
+    connection.receive_data(wire[-50:] + NOOP)
     assert isinstance(connection.next_event(), BadRequest)
+    assert connection.next_event() == noop
     refused = frame(opcode, opaque=7, status=3, value=b"Too large.")
     assert connection.send(event.reply) == refused
     allowed = asked(opcode, extras=extras, key=b"k", value=b"x" * 100)
@@ -371,6 +401,8 @@ def test_a_number_that_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(InvalidArgument, match=name):
             answered(binary.Set("k", b""), reply)
+    assert answered(binary.Set("k", b""), BinaryReply(0xFFFF, cas=(1 << 64) - 1))
+    assert answered(binary.Stat(), Stats({"x" * 65535: "1"}))
     for name in ("", "x" * 65536):
         with pytest.raises(InvalidArgument, match="name of a statistic"):
             answered(binary.Stat(), Stats({name: "1"}))

@@ -680,6 +680,36 @@ PLACED: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
         [UNPLACED_TOO_LARGE, UNPLACED_TOO_LARGE, NO_NUMBER, NO_REPLY, MN],
     ),
     (
+        "what lies between them and cannot fail so is done",
+        [put("a"), COUNT, put("b"), NOOP],
+        TOO_LARGE_LINE + b"MN\r\n",
+        [UNPLACED_TOO_LARGE, NO_REPLY, UNPLACED_TOO_LARGE, MN],
+    ),
+    (
+        "what lies before the first of them is done",
+        [COUNT, put("a"), COUNT, NOOP],
+        TOO_LARGE_LINE + NO_NUMBER_LINE + b"MN\r\n",
+        [NO_REPLY, TOO_LARGE, NO_NUMBER, MN],
+    ),
+    (
+        "by its text: that of the second is about none of those who are left",
+        [put("a"), COUNT, B, NOOP],
+        TOO_LARGE_LINE + TOO_LARGE_LINE + b"MN\r\n",
+        [TOO_LARGE, UNPLACED_TOO_LARGE, UNPLACED_TOO_LARGE, MN],
+    ),
+    (
+        "an error that is about something else is somebody's all the same",
+        [meta.Delete("a", q=True), NOOP],
+        NO_NUMBER_LINE + b"MN\r\n",
+        [NO_NUMBER, MN],
+    ),
+    (
+        "... and the one who is certain to be answered is left",
+        [A, put("b"), GET, NOOP],
+        TOO_LARGE_LINE + TOO_LARGE_LINE + b"MN\r\n",
+        [NO_REPLY, TOO_LARGE, TOO_LARGE, MN],
+    ),
+    (
         "an error and a refusal",
         [put("a"), put("b"), put("c"), NOOP],
         TOO_LARGE_LINE + b"NS\r\nMN\r\n",
@@ -801,9 +831,9 @@ NOBODY: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
         [],
     ),
     (
-        "more error lines than there are commands that can get them",
-        [put("a"), COUNT, B, NOOP],
-        TOO_LARGE_LINE + TOO_LARGE_LINE + b"MN\r\n",
+        "more error lines than there are commands",
+        [put("a"), COUNT, NOOP],
+        NO_NUMBER_LINE + TOO_LARGE_LINE + b"MN\r\n",
         [],
     ),
     (

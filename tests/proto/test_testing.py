@@ -155,7 +155,7 @@ def test_what_is_no_protocol_role_or_kind_is_refused() -> None:
 
 def test_what_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        testing.nothing  # type: ignore[attr-defined]  # noqa: B018
+        testing.nothing  # noqa: B018
 
 
 CHILD = """
