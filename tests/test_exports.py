@@ -23,11 +23,19 @@ INNER = {
     "mcclient._failures": {"command_failed", "connect_failed", "exchange_failed", "may_try_again"},
     "mcclient._fork": {"tell_after_fork"},
     "mcclient._link": {"AsyncLink", "ClosedLinks", "Link", "STALE_AFTER"},
+    "mcclient._observers": {"tell"},
+    "mcclient._opening": {"Opening", "runs_jobs"},
     "mcclient._options": {"Options", "check_backend"},
     "mcclient._servers": {"DEFAULT_PORT", "Server", "parse_server", "parse_servers"},
+    "mcproto._binary_command": {"BinaryCommand", "QuietCommand"},
+    "mcproto._binary_fifo": {"BinaryFifo"},
+    "mcclient._timeline": {"Timeline", "in_words"},
     "mcproto._buffer": {"ReceiveBuffer"},
+    "mcproto._bulk": {"MOST_PER_VALUE", "split_values", "split_words"},
     "mcproto._direct": {"Heads", "get_forms", "set_forms"},
-    "mcproto._fifo": {"Fifo"},
+    "mcproto._fifo": {"Fifo", "fifo_for"},
+    "mcproto._read_binary_commands": {"BinaryReader"},
+    "mcproto._parts": {"LARGE", "gathered", "in_parts"},
     "mcproto._read_replies": {"Limits"},
     "mcproto._record": {"Record"},
 }
@@ -117,3 +125,16 @@ def test_the_root_exports_nothing_of_its_own(package: str) -> None:
     }
     submodules = {name for name, thing in things.items() if isinstance(thing, ModuleType)}
     assert set(things) - handed_on - submodules == set()
+
+
+def test_a_name_that_is_not_there_is_missed_as_ever() -> None:
+    import mcproto
+
+    with pytest.raises(AttributeError, match="'mcproto' has no attribute 'nothing'"):
+        _ = mcproto.nothing
+
+
+def test_names_that_load_later_are_listed_before() -> None:
+    import mcproto
+
+    assert set(mcproto.__all__) <= set(dir(mcproto))

@@ -163,7 +163,7 @@ def test_a_malformed_request_is_refused_and_the_connection_closed(
     assert not connection.is_broken
 
 
-# By the opcode: the lengths that extras may have, whether there is a key, and a value; None: either.
+# By the opcode: the lengths of extras; whether there is a key, and a value. None: there may be.
 SHAPES: dict[int, tuple[set[int], bool | None, bool | None]] = {
     **dict.fromkeys([0x00, 0x09, 0x0C, 0x0D], ({0}, True, False)),
     **dict.fromkeys([0x01, 0x11, 0x02, 0x12, 0x03, 0x13], ({8}, True, None)),
@@ -213,7 +213,9 @@ def test_a_bad_magic_is_the_end_without_a_word(magic: int) -> None:
 
 
 def test_a_key_that_fits_no_read_buffer_is_the_end_without_a_word() -> None:
-    connection = connected(asked(0x00, key=b"k" * 16384))
+    (event, _) = heard(asked(0x00, extras=b"\0\0\0\0", key=b"k" * 16356))
+    assert event.reply == INVALID
+    connection = connected(asked(0x00, extras=b"\0\0\0\0", key=b"k" * 16357))
     assert connection.next_event() is CLOSED
     assert connection.is_broken
 

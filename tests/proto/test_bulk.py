@@ -174,3 +174,13 @@ def test_the_barrier_alone_is_no_answer_where_one_command_must_be_answered() -> 
     flight = Flight([meta.Set("a", b"v", q=True), meta.Set("b", b"v")])
     with pytest.raises(ProtocolDesync):
         flight.decode(b"MN\r\n")
+
+
+def test_flags_that_never_repeat_are_not_remembered_without_end() -> None:
+    from mcproto import _bulk
+
+    for flags in range(2000, 2000 + 1100):
+        reply = wire([Item(b"a", flags, b"x"), Item(b"bb", flags + 1, b"y")], False)
+        assert at_once(reply, KEYS, False) == plain(reply, KEYS, False)
+    memory = _bulk._number.__self__  # type: ignore[attr-defined]
+    assert len(memory) == 1024
