@@ -20,22 +20,13 @@ sys.path.insert(0, str(ROOT))
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from fuzz.targets import TARGETS, WORDS  # noqa: E402
+from fuzz.catalog import CATALOG, Target  # noqa: E402
 
-CORPUS = ROOT / "fuzz" / "corpus"
 # Between two rounds we look at the clock; within one, hypothesis tries no input twice.
 ROUND = 2000
 
-letters = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM", min_size=1, max_size=6).map(str.encode)
-tokens = st.sampled_from([*WORDS, b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b" ", b" "])
-streams = st.lists(tokens | st.binary(max_size=6), max_size=30).map(b"".join)
-lines = st.lists(
-    st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(b" ".join), max_size=8
-)
-ended = lines.map(lambda some: b"".join(line + b"\r\n" for line in some))
 
-
-def mutated(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
+def mutated(seeds: list[bytes], pieces: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     """A seed of the corpus with a piece of it replaced."""
 
     @st.composite
@@ -43,22 +34,29 @@ def mutated(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
         seed = draw(st.sampled_from(seeds))
         start = draw(st.integers(0, len(seed)))
         end = draw(st.integers(start, min(len(seed), start + 8)))
-        return seed[:start] + draw(tokens | st.binary(max_size=4)) + seed[end:]
+        return seed[:start] + draw(pieces) + seed[end:]
 
     return replaced()
 
 
-def inputs(corpus: str) -> st.SearchStrategy[bytes]:
-    """What the target takes: what a client says, or letters and what a server says."""
-    made_up = streams | ended
-    if corpus == "replies":
-        made_up = st.builds(b"%b\n%b".__mod__, st.tuples(letters, made_up))
-    seeds = [path.read_bytes() for path in sorted((CORPUS / corpus).iterdir())]
-    return made_up | mutated(seeds)
+def inputs(target: Target) -> st.SearchStrategy[bytes]:
+    """What the target takes: seeds that were changed, words put together, or noise."""
+    words = st.sampled_from(target.words)
+    ends = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b" ", b" "])
+    noise = st.binary(max_size=6)
+    parts = words | noise if target.is_binary else words | ends | noise
+    lines = st.lists(words, min_size=1, max_size=6).map(lambda some: b" ".join(some) + b"\r\n")
+    made_up = st.lists(parts, max_size=30).map(b"".join)
+    if not target.is_binary:
+        made_up |= st.lists(lines, max_size=8).map(b"".join)
+    if target.letters:
+        letters = st.text(target.letters, min_size=1, max_size=6).map(str.encode)
+        made_up = st.tuples(letters, made_up).map(b"\n".join)
+    return made_up | mutated(target.seeds(), parts)
 
 
 def one_round(name: str, examples: int) -> None:
-    target = TARGETS[name]
+    target = CATALOG[name]
 
     @settings(
         max_examples=examples,
@@ -68,9 +66,9 @@ def one_round(name: str, examples: int) -> None:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    @given(inputs("commands" if name == "commands" else "replies"))
+    @given(inputs(target))
     def promise(data: bytes) -> None:
-        target(data)
+        target.promise(data)
 
     promise()
 
@@ -84,7 +82,7 @@ def run(name: str, seconds: float, examples: int | None) -> bool:
         try:
             one_round(name, some)
         except Exception as error:
-            print(f"\n{name}: {(TARGETS[name].__doc__ or '').strip()}", file=sys.stderr)
+            print(f"\n{name}: {(CATALOG[name].promise.__doc__ or '').strip()}", file=sys.stderr)
             print(
                 "".join(f"  {note}\n" for note in getattr(error, "__notes__", [])), file=sys.stderr
             )
@@ -99,15 +97,15 @@ def run(name: str, seconds: float, examples: int | None) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The fuzz targets, on what hypothesis makes up.")
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(CATALOG))
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=float, default=10.0, help="for each target (default 10)")
     length.add_argument("--examples", type=int, help="for each target, instead of seconds")
     options = parser.parse_args()
-    unknown = sorted(set(options.targets) - set(TARGETS))
+    unknown = sorted(set(options.targets) - set(CATALOG))
     if unknown:
         parser.error(f"no such target: {', '.join(unknown)}")
-    kept = [run(name, options.seconds, options.examples) for name in options.targets or TARGETS]
+    kept = [run(name, options.seconds, options.examples) for name in options.targets or CATALOG]
     return 0 if all(kept) else 1
 
 

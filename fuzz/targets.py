@@ -4,9 +4,9 @@ Each takes the bytes a fuzzer has made up and raises if they break the promise. 
 who makes the bytes: Atheris, hypothesis (run_hypothesis.py, and the property tests), or a person
 with a file that once failed.
 
-The input of `commands` is all that a client says.  That of the others is a line of letters, each
-of them a command that is sent (`COMMANDS`), and behind it all that the server says, up to its
-closing the connection::
+The input of `commands` is all that a client says; that of `exchange` is a list of choices (see
+`made_up`).  That of the others is a line of letters, each of them a command that is sent
+(`COMMANDS`), and behind it all that the server says, up to its closing the connection::
 
     ae
     VALUE k 0 2\r\nhi\r\nEND\r\nSTORED\r\n
@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from string import ascii_letters
+from typing import Literal
 
+from fuzz.made_up import Source, kinds_of, made_command, made_reply
 from mcproto import (
     CLOSED,
     NEED_DATA,
@@ -32,6 +34,11 @@ from mcproto import (
     ProtocolError,
     RemoteProtocolError,
     ServerConnection,
+    Stream,
+    StreamLine,
+    UnplacedError,
+    UnplacedReply,
+    admin,
     classic,
     meta,
 )
@@ -39,14 +46,19 @@ from mcproto import (
 __all__ = [
     "COMMANDS",
     "LIMITS",
+    "META_LETTERS",
     "TARGETS",
     "WORDS",
     "commands",
     "doors",
     "events",
+    "exchange",
+    "exchanged",
+    "heard",
     "pieces",
     "replies",
     "roundtrip",
+    "sizes",
     "split",
     "understood",
 ]
@@ -92,8 +104,20 @@ _SENT: list[Command[object]] = [
     Flight([classic.Set("k", b"value", noreply=True), classic.Get("k")]),
     Flight([meta.Get(key, v=True, O=key, q=True) for key in "klm"]),
     Flight([meta.Set(key, b"value", k=True, q=True) for key in "kl"] + [meta.Get("m")]),
+    admin.SlabsReassign(1, 2),
+    admin.CacheMemlimit(64, noreply=True),
+    admin.LruCrawlerCrawl(),
+    admin.Metadump(),
+    admin.Mgdump("hash"),
+    admin.Watch(["mutations"]),
+    admin.Authenticate("user", "password"),
+    Stream(classic.Stats("items")),
+    Stream(admin.Metadump()),
 ]
 COMMANDS = dict(zip(ascii_letters, _SENT, strict=False))
+META_LETTERS = frozenset(
+    letter for letter, sent in COMMANDS.items() if sent.encode()[:2] in (b"mg", b"ms", b"md", b"ma")
+)
 
 # Small enough that a fuzzer gets beyond them.
 LIMITS = {"max_line": 512, "max_value": 4096, "max_items": 8}
@@ -107,6 +131,9 @@ WORDS = b"""
     get gets gat gats set add replace append prepend cas delete touch incr decr flush_all version
     verbosity stats quit noreply mg ms md ma mn me v q c f t s h b I x C7 D1 E9 F5 J1 N0 R30 T60
     MS MA ME M+ HTTP/1.1
+    slabs reassign automove lru tune mode flat lru_crawler crawl metadump mgdump all hash watch
+    cache_memlimit shutdown refresh_certs extstore key=k exp=-1 la=0 cas=1 fetch=no cls=1 size=64
+    ts=1 gid=2 type=item_store BUSY BADCLASS user password
 """.split()
 
 
@@ -116,14 +143,23 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
         yield data[start : start + size]
 
 
+def sizes(data: bytes) -> tuple[int, ...]:
+    """Into pieces of how many bytes *data* is cut: single ones, unless that would take long."""
+    return (1, 2, 7, 64) if len(data) <= 500 else (13, 64, 1000)
+
+
 def events(
-    commands: Iterable[Command[object]], received: Iterable[bytes], **limits: int
+    commands: Iterable[Command[object]],
+    received: Iterable[bytes],
+    *,
+    protocol: Literal["text", "binary"] = "text",
+    **limits: int,
 ) -> list[object]:
     """What a connection says that has sent *commands*, is given *received*, and then the end.
 
     A violation of the protocol ends the list, as its type.
     """
-    connection = ClientConnection(**limits)
+    connection = ClientConnection(protocol, **limits)
     for command in commands:
         connection.send(command)
     seen: list[object] = []
@@ -162,7 +198,7 @@ def _refused(do: Callable[[], object]) -> type[ProtocolError]:
 def understood(data: bytes) -> tuple[list[Command[object]], bytes]:
     """The commands that may be sent one behind the other, and what the server says."""
     letters, _, stream = data.partition(b"\n")
-    connection = ClientConnection(**LIMITS)
+    connection = ClientConnection("text", **LIMITS)
     sent: list[Command[object]] = []
     for letter in letters.decode("latin-1"):
         if letter in COMMANDS:
@@ -177,17 +213,22 @@ def understood(data: bytes) -> tuple[list[Command[object]], bytes]:
 def replies(data: bytes) -> None:
     """Whatever a server sends, each command gets what it can understand, or the connection ends."""
     commands, stream = understood(data)
-    *answers, _ = events(commands, [stream], **LIMITS)
-    for command, event in zip(commands, answers, strict=False):
+    for command, event in zip(commands, _answers(commands, stream), strict=False):
         with suppress(ErrorReplied):
             command.result(event)  # type: ignore[arg-type]
+
+
+def _answers(commands: list[Command[object]], stream: bytes) -> list[object]:
+    """One event for each command that was answered: of what comes line by line, the last."""
+    *seen, _ = events(commands, [stream], **LIMITS)
+    return [event for event in seen if not isinstance(event, StreamLine)]
 
 
 def split(data: bytes) -> None:
     """The events are the same, however the bytes were cut on their way."""
     commands, stream = understood(data)
     whole = events(commands, [stream], **LIMITS)
-    for size in (1, 2, 7, 64):
+    for size in sizes(stream):
         assert events(commands, pieces(stream, size), **LIMITS) == whole
 
 
@@ -195,7 +236,8 @@ def doors(data: bytes) -> None:
     """A command that is answered has the same result by the direct door as by the events."""
     commands, stream = understood(data)
     for command in commands:
-        if not (command.quiet or command.noreply):
+        silent = command.quiet or command.noreply
+        if not (silent or command.is_watch or isinstance(command, Stream)):
             assert _by_decoding(command, stream) == _by_events(command, stream)
 
 
@@ -227,18 +269,24 @@ def _by_events(command: Command[object], stream: bytes) -> object:
 def commands(data: bytes) -> None:
     """Whatever a client sends is heard, however it was cut, and can be answered and said again."""
     connection, heard = _hear([data])
-    for size in (1, 2, 7, 64):
+    for size in sizes(data):
         assert _hear(pieces(data, size))[1] == heard
     for asked, *_ in heard:
         assert not connection.must_close or isinstance(asked, classic.Quit)
         if isinstance(asked, BadRequest):
             connection.send(asked.reply)
         else:
+            assert isinstance(asked, Command)
             connection.send(ErrorReply("SERVER_ERROR", "no memory"))
             # But for "delete noreply x", which is heard, and which no client says.
             if not isinstance(asked, classic.Delete) or asked.key != b"noreply":
                 assert _hear([asked.encode()])[1] == [(asked,)]
-    assert connection.must_close
+    assert connection.must_close or _waits(heard)
+
+
+def heard(received: Iterable[bytes]) -> list[tuple[object, ...]]:
+    """All that a server hears, with what is not compared of bad requests beside them."""
+    return _hear(received)[1]
 
 
 def _hear(received: Iterable[bytes]) -> tuple[ServerConnection, list[tuple[object, ...]]]:
@@ -250,25 +298,64 @@ def _hear(received: Iterable[bytes]) -> tuple[ServerConnection, list[tuple[objec
         while (event := connection.next_event()) not in (NEED_DATA, CLOSED):
             details = (event.noreply, event.removes) if isinstance(event, BadRequest) else ()
             heard.append((event, *details))
-    assert event is CLOSED
+    assert event is CLOSED or _waits(heard)
     return connection, heard
+
+
+def _waits(heard: list[tuple[object, ...]]) -> bool:
+    """Whether more can be heard only once what was heard last has been answered."""
+    return isinstance(heard[-1][0], admin.Watch) if heard else False
 
 
 def roundtrip(data: bytes) -> None:
     """What a client says a server hears, and what the server then says the client hears."""
     sent, stream = understood(data)
-    *answers, _ = events(sent, [stream], **LIMITS)
-    for command, event in zip(sent, answers, strict=False):
-        if isinstance(command, Flight):
-            continue
+    for command, event in zip(sent, _answers(sent, stream), strict=False):
+        if isinstance(command, (Flight, Stream)) or command.authenticates:
+            continue  # a server hears what it consists of; or a set, where nobody asks who it is
         server = ServerConnection()
         server.receive_data(command.encode())
         assert server.next_event() == command
         if event is NO_REPLY or command.hides(event):  # type: ignore[arg-type]
             continue
+        if isinstance(event, (UnplacedError, UnplacedReply)):
+            continue  # nobody has said of it that it answers this command
         answer = server.send(event)  # type: ignore[arg-type]
         assert server.must_close == isinstance(command, classic.Quit)
         assert events([command], [answer]) == [event, CLOSED]
+
+
+KINDS = [*kinds_of(classic), *kinds_of(meta)]
+
+
+def exchange(data: bytes) -> None:
+    """What either end says the other hears, equal in every field; or no byte of it is made."""
+    exchanged(data)
+
+
+def exchanged(data: bytes) -> str:
+    """What became of it: ``"refused"``, ``"reply refused"``, ``"silent"`` or ``"equal"``."""
+    source = Source(data)
+    command = made_command(source, KINDS)
+    if command is None:
+        return "refused"
+    client, server = ClientConnection(), ServerConnection()
+    server.receive_data(client.send(command))
+    assert server.next_event() == command
+    assert server.next_event() is (CLOSED if server.must_close else NEED_DATA)
+    reply = made_reply(source, command)
+    try:
+        answer = server.send(reply)
+    except LocalProtocolError:
+        return "reply refused"
+    if not answer:
+        assert command.noreply or command.hides(reply)
+        return "silent"
+    client.receive_data(answer)
+    assert client.next_event() == reply
+    assert client.owed == 0
+    assert not client.is_broken
+    return "equal"
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -277,4 +364,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "doors": doors,
     "commands": commands,
     "roundtrip": roundtrip,
+    "exchange": exchange,
 }

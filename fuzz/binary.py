@@ -1,0 +1,218 @@
+"""The promises about the binary protocol. As in `targets`, which has the text protocol's.
+
+The input of `binary_replies` is a line of letters, each of them a command that is sent
+(`COMMANDS`), and behind it all that the server says; that of `binary_commands` all that a client
+says; that of `binary_exchange` a list of choices (see `made_up`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from string import ascii_letters
+from struct import pack
+
+from fuzz.made_up import Source, kinds_of, made_binary_reply, made_command
+from fuzz.targets import LIMITS, events, pieces, sizes
+from mcproto import (
+    CLOSED,
+    NEED_DATA,
+    BadRequest,
+    ClientConnection,
+    Command,
+    ErrorReplied,
+    ErrorReply,
+    LocalProtocolError,
+    RemoteProtocolError,
+    ServerConnection,
+    binary,
+    sasl,
+)
+
+__all__ = [
+    "COMMANDS",
+    "KINDS",
+    "REPLY_WORDS",
+    "REQUEST_WORDS",
+    "binary_commands",
+    "binary_exchange",
+    "binary_exchanged",
+    "binary_replies",
+    "heard",
+    "understood",
+]
+
+_SENT: list[Command[object]] = [
+    binary.Get("k"),
+    binary.Get("k", with_key=True, opaque=1),
+    binary.Get("k", quiet=True, opaque=2),
+    binary.Get("k", quiet=True, with_key=True),
+    binary.Get("l", quiet=True, with_key=True),
+    binary.Gat("k", 60, opaque=3),
+    binary.Gat("k", 60, quiet=True, with_key=True, opaque=4),
+    binary.Set("k", b"value"),
+    binary.Set("k", b"value", quiet=True, opaque=5),
+    binary.Add("k", b"value", cas=7),
+    binary.Append("k", b"value"),
+    binary.Delete("k", opaque=6),
+    binary.Delete("k", quiet=True, opaque=7),
+    binary.Incr("k"),
+    binary.Incr("k", initial=5, quiet=True, opaque=8),
+    binary.Touch("k", 60),
+    binary.Flush(),
+    binary.Flush(quiet=True, opaque=9),
+    binary.Noop(),
+    binary.Noop(opaque=10),
+    binary.Version(),
+    binary.Stat(),
+    binary.Stat("items", opaque=11),
+    binary.Quit(),
+    binary.Quit(quiet=True),
+    sasl.List(),
+    sasl.plain("user", "password"),
+    sasl.Step("PLAIN", b"x"),
+]
+COMMANDS = dict(zip(ascii_letters, _SENT, strict=False))
+KINDS = [*kinds_of(binary), *kinds_of(sasl)]
+
+_OPCODES = [*range(0x23 + 2), 0x30, 0xFF]
+_SIZES = [(0, 0, 0), (1, 0, 0), (1, 4, 5), (0, 4, 5), (0, 0, 8), (0, 0, 9), (3, 0, 2), (0, 0, 4096)]
+
+
+def _frames(magic: int, statuses: list[int]) -> list[bytes]:
+    """Headers with a body that fits, and a few with one that does not."""
+    return [
+        pack(">BBHBBHIIQ", magic, opcode, key, extras, 0, status, key + extras + value, opaque, 7)
+        + b"\0" * extras
+        + b"k" * key
+        + b"v" * value
+        for opcode in _OPCODES
+        for key, extras, value in _SIZES[:7]
+        for status in statuses
+        for opaque in (0, opcode % 12)
+    ]
+
+
+_LIES = [pack(">BBHBBHIIQ", 0x81, 0, 0, 4, 0, 0, size, 0, 1) for size in (0, 3, 4097, 1 << 31)]
+REPLY_WORDS = _frames(0x81, [0, 1, 0x81]) + _LIES + [b"ERROR Too many open connections\r\n", b"k"]
+REQUEST_WORDS = [*_frames(0x80, [0]), b"get k\r\n", b"k", b"value", bytes(8), bytes(20)]
+
+
+def understood(data: bytes) -> tuple[list[Command[object]], bytes]:
+    """The commands that may be sent one behind the other, and what the server says."""
+    letters, _, stream = data.partition(b"\n")
+    connection = ClientConnection("binary", **LIMITS)
+    sent: list[Command[object]] = []
+    for letter in letters.decode("latin-1"):
+        if letter in COMMANDS:
+            try:
+                connection.send(COMMANDS[letter])
+            except LocalProtocolError:
+                continue  # behind quit, say
+            sent.append(COMMANDS[letter])
+    return sent, stream
+
+
+def binary_replies(data: bytes) -> None:
+    """Each command gets what it can understand, the same however it was cut, or the end."""
+    commands, stream = understood(data)
+    whole = events(commands, [stream], protocol="binary", **LIMITS)
+    for size in sizes(stream):
+        assert events(commands, pieces(stream, size), protocol="binary", **LIMITS) == whole
+    for command, event in zip(commands, whole[:-1], strict=False):
+        with suppress(ErrorReplied):
+            command.result(event)  # type: ignore[arg-type]
+    for command in commands[:1]:
+        if not (command.quiet or command.noreply):
+            assert _by_decoding(command, stream) == _by_events(command, stream)
+
+
+def _by_decoding(command: Command[object], stream: bytes) -> object:
+    try:
+        return command.decode(stream)
+    except ErrorReplied as error:
+        return error.reply
+    except RemoteProtocolError as error:
+        return type(error)
+
+
+def _by_events(command: Command[object], stream: bytes) -> object:
+    connection = ClientConnection("binary")
+    connection.send(command)
+    if stream:
+        connection.receive_data(stream)
+    try:
+        event = connection.next_event()
+        if event is NEED_DATA:
+            return event
+        connection.next_event()  # raises if bytes are left
+        return command.result(event)  # type: ignore[arg-type]
+    except ErrorReplied as error:
+        return error.reply
+    except RemoteProtocolError as error:
+        return type(error)
+
+
+def _hear(received: Iterable[bytes]) -> tuple[ServerConnection, list[tuple[object, ...]]]:
+    """A connection at its end, and what it has heard; of bad requests all that there is to know."""
+    connection = ServerConnection("binary", max_value=LIMITS["max_value"])
+    heard: list[tuple[object, ...]] = []
+    for data in (*received, b""):
+        connection.receive_data(data)
+        while (event := connection.next_event()) not in (NEED_DATA, CLOSED):
+            details: tuple[object, ...] = ()
+            if isinstance(event, BadRequest):
+                details = event.noreply, event.removes, event.closes
+            heard.append((event, *details))
+    assert event is CLOSED
+    return connection, heard
+
+
+def heard(received: Iterable[bytes]) -> list[tuple[object, ...]]:
+    """All that a server hears, with what is not compared of bad requests beside them."""
+    return _hear(received)[1]
+
+
+def binary_commands(data: bytes) -> None:
+    """Whatever a client sends is heard, however it was cut, and can be answered and said again."""
+    connection, heard = _hear([data])
+    for size in sizes(data):
+        assert _hear(pieces(data, size))[1] == heard
+    for asked, *_ in heard:
+        if isinstance(asked, BadRequest):
+            connection.send(asked.reply)
+        else:
+            assert isinstance(asked, Command)
+            connection.send(ErrorReply("SERVER_ERROR", "no memory"))
+            assert _hear([asked.encode()])[1][0] == (asked,)
+    assert connection.must_close
+
+
+def binary_exchange(data: bytes) -> None:
+    """What either end says the other hears, equal in every field; or no byte of it is made."""
+    binary_exchanged(data)
+
+
+def binary_exchanged(data: bytes) -> str:
+    """What became of it: ``"refused"``, ``"reply refused"``, ``"silent"`` or ``"equal"``."""
+    source = Source(data)
+    command = made_command(source, KINDS)
+    if command is None:
+        return "refused"
+    client, server = ClientConnection("binary"), ServerConnection("binary")
+    server.receive_data(client.send(command))
+    assert server.next_event() == command
+    assert server.next_event() is (CLOSED if command.is_last else NEED_DATA)
+    reply = made_binary_reply(source, command)
+    try:
+        answer = server.send(reply)
+    except LocalProtocolError:
+        return "reply refused"
+    if not answer:
+        assert command.noreply or command.hides(reply)
+        return "silent"
+    client.receive_data(answer)
+    assert client.next_event() == reply
+    assert client.owed == 0
+    assert not client.is_broken
+    return "equal"
