@@ -16,11 +16,12 @@ from ._modula import modula
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .._servers import Server
+    from ._pylibmc import Profile
 
-__all__ = ["Ring", "build"]
+__all__ = ["Ring", "build", "pylibmc"]
 
 
 class Ring:
@@ -28,13 +29,15 @@ class Ring:
 
     Attributes:
         server_for: called with a key, gives the index of its server.
+        is_fixed: whether it always gives the same for the same key, so that it may be remembered.
     """
 
-    __slots__ = ("server_for",)
+    __slots__ = ("is_fixed", "server_for")
 
-    def __init__(self, server_for: Callable[[bytes], int]) -> None:
+    def __init__(self, server_for: Callable[[bytes], int], is_fixed: bool = True) -> None:
         # A function in a slot, not a method: it finds what it needs in its closure.
         self.server_for = server_for
+        self.is_fixed = is_fixed
 
     def partition(self, keys: Iterable[bytes]) -> dict[int, list[bytes]]:
         """The *keys* of each server that has any, by its index, in the order given."""
@@ -56,24 +59,55 @@ _PLACEMENTS: dict[str, Callable[[Sequence[Server]], Callable[[bytes], int]]] = {
 }
 
 
-def build(ring: str, servers: Sequence[Server]) -> Ring:
+def build(ring: str | Profile, servers: Sequence[Server]) -> Ring:
     """The ring of this name over *servers*, of which there is at least one.
 
     ``"ketama"`` places every key where a pylibmc client (not a clone of one) with the behavior
     ``ketama_weighted`` does, and ``"modula"``, alias ``"pylibmc"``, where one without behaviors
-    does.  A single server gets every key, and no key is hashed.
+    does.  What `pylibmc` gives places them as one with other behaviors.  A single server gets
+    every key, and no key is hashed.
 
     Raises:
         InvalidArgument: no ring of that name.
-        TypeError: *ring* is not a str.
+        TypeError: *ring* is neither a str nor what `pylibmc` gives.
     """
-    if not isinstance(ring, str):
-        raise TypeError(f"ring must be a str, not {type(ring).__name__}")
-    place = _PLACEMENTS.get(ring)
-    if place is None:
-        known = ", ".join(map(repr, _PLACEMENTS))
-        raise InvalidArgument(f"ring: there is no {ring!r}, only {known}")
-    return Ring(_the_only_server if len(servers) == 1 else place(servers))
+    if isinstance(ring, str):
+        place = _PLACEMENTS.get(ring)
+        if place is None:
+            known = ", ".join(map(repr, _PLACEMENTS))
+            raise InvalidArgument(f"ring: there is no {ring!r}, only {known}")
+        is_fixed = True
+    else:
+        from ._pylibmc import Profile
+
+        if not isinstance(ring, Profile):
+            raise TypeError(
+                f"ring must be a str, or what rings.pylibmc() gives, not {type(ring).__name__}"
+            )
+        place, is_fixed = ring.place, ring.is_fixed
+    if len(servers) == 1:
+        return Ring(_the_only_server)
+    return Ring(place(servers), is_fixed)
+
+
+def pylibmc(behaviors: Mapping[str, object] | None = None, clone: bool = False) -> Profile:
+    """A ring that places keys as a pylibmc client whose constructor was given these *behaviors*.
+
+    Those that do not place keys are let pass, so that a whole dict of pylibmc's will do.  Keys are
+    spread over the servers in the client's order, with the weights of their addresses.
+
+    Args:
+        behaviors: pylibmc's names and values, such as ``{"ketama": True, "hash": "md5"}``.
+        clone: place them as a clone of that client does, and so as every client from a pool. Under
+            ``ketama_weighted`` (or the distribution ``consistent weighted``) with weights of 1
+            that is elsewhere for half of the keys.
+
+    Raises:
+        InvalidArgument: pylibmc has no such behavior, hash or distribution.
+    """
+    from ._pylibmc import Profile  # imported when somebody wants it: few do
+
+    return Profile({} if behaviors is None else behaviors, clone)
 
 
 def _the_only_server(key: bytes) -> int:

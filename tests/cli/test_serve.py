@@ -101,6 +101,12 @@ def test_the_size_of_items_is_bounded_as_it_was_told(start: Start) -> None:
             mc.set("k", bytes(3000))
 
 
+def test_an_older_memcached_is_imitated(start: Start) -> None:
+    process = start("serve", "-p", "-1", "--like", "1.6.18")
+    with mcclient.Client(address_of(process)) as mc:
+        assert [*mc.version().values()] == ["1.6.18"]
+
+
 def test_letters_without_a_meaning_here_change_nothing(start: Start) -> None:
     letters = "-p -1 -u nobody -t 4 -v -vv -R 20 -a 0700 -m 64".split()
     with mcclient.Client(address_of(start("serve", *letters))) as mc:
@@ -120,6 +126,7 @@ def test_letters_without_a_meaning_here_change_nothing(start: Start) -> None:
         (("-m", "0"), "-m"),
         (("-m", "lots"), "-m"),
         (("-l", "no host"), "-l"),
+        (("--like", "1.6.19"), "--like"),
         (("-U", "11211"), "-U"),
         (("-d",), "-d"),
         (("-S",), "-S"),

@@ -83,9 +83,38 @@ def test_garbage_is_refused_and_shown(spec: str | tuple[str, int]) -> None:
     assert repr(spec) in str(refusal.value)
 
 
-def test_tls_is_refused_as_an_unsupported_scheme() -> None:
-    with pytest.raises(InvalidArgument, match=r"'memcaches://cache:1'.*unsupported scheme \(TLS\)"):
-        parse_server("memcaches://cache:1")
+@pytest.mark.parametrize(
+    ("spec", "tls", "name"),
+    [
+        ("memcaches://cache", True, "memcaches://cache:11211"),
+        ("MemCaches://cache:1:7", True, "memcaches://cache:1"),
+        ("memcaches://[::1]:1", True, "memcaches://[::1]:1"),
+        ("memcached://cache", False, "cache:11211"),
+        ("cache", None, "cache:11211"),
+        (("cache", 1), None, "cache:1"),
+        ("/m", False, "/m"),
+        ("memcached:///m", False, "/m"),
+    ],
+)
+def test_a_scheme_says_whether_to_speak_tls(spec: object, tls: bool | None, name: str) -> None:
+    server = parse_server(spec)
+    assert server.tls is tls
+    assert server.name == name
+    assert parse_server(server.name).tls == (tls or None if server.path is None else False)
+
+
+def test_tls_moves_no_keys_and_makes_no_second_server() -> None:
+    tls, plain = parse_server("memcaches://a:1"), parse_server("a:1")
+    assert tls.ring_label == plain.ring_label
+    assert tls.address == plain.address
+    assert tls != plain
+    with pytest.raises(InvalidArgument, match="'memcaches://a:1' is there twice"):
+        parse_servers(["a:1", "memcaches://a:1"])
+
+
+def test_there_is_no_tls_over_a_unix_socket() -> None:
+    with pytest.raises(InvalidArgument, match="'memcaches:///m'.*no TLS"):
+        parse_server("memcaches:///m")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +136,7 @@ def test_a_password_in_an_address_is_refused_and_not_shown(spec: str) -> None:
 
 def test_no_other_refusal_shows_a_password_either() -> None:
     for spec in ("memcaches://ada:s3cr3t@cache", "redis://ada:s3cr3t@cache"):
-        with pytest.raises(InvalidArgument, match=r"'\.\.\.@cache'.*unsupported scheme") as no:
+        with pytest.raises(InvalidArgument, match=r"'\.\.\.@cache'") as no:
             parse_server(spec)
         assert "s3cr3t" not in str(no.value)
 
