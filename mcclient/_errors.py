@@ -4,7 +4,8 @@
 
     MemcacheError                          catch this one
     ├── ServerUnavailable                  no answer to be had from that server
-    │   ├── ConnectFailed                  DNS, TCP or the first exchange: `step` says which
+    │   ├── ConnectFailed                  DNS, TCP, TLS or the first exchange: `step` says which
+    │   │   └── TLSError                   TLS: no agreement, or a certificate that is not good
     │   ├── ConnectionLost                 it went away, or answered something else
     │   ├── OperationTimeout               (a TimeoutError) the deadline has passed
     │   └── PartialFailure                 a multi-key call: some servers gave no answer
@@ -18,6 +19,7 @@
     ├── PoolError
     │   ├── PoolEmpty                      (a queue.Empty) all clients are lent out
     │   │   └── PoolTimeout                (a TimeoutError) waited in vain
+    │   ├── TooManyWaiting                 there is no room even to wait
     │   └── PoolClosed
     ├── ClientBusy                         one client, two callers
     └── ClientClosed                       it has been closed
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from mcproto import ErrorReply
+
+    from ._timeline import Spent
 
     Step = Literal["dns", "tcp", "tls", "auth", "protocol"]
 
@@ -57,6 +61,8 @@ __all__ = [
     "PoolTimeout",
     "ServerFault",
     "ServerUnavailable",
+    "TLSError",
+    "TooManyWaiting",
     "ValueTooLarge",
     "ValueUnreadable",
 ]
@@ -69,7 +75,11 @@ class MemcacheError(Exception):
         server: the server in question, as text, or None where there is no single one.
         key: the key in question, as it went over the wire, or None.
         maybe_applied: True if a write may have taken effect although it failed.
+        timeline: where the time went: (step, seconds) pairs in their order, such as ``(("dns",
+            0.012), ("tcp", 0.2), ("exchange", 0.788))``. Empty where no server was waited for.
     """
+
+    timeline: Spent = ()
 
     def __init__(
         self,
@@ -93,7 +103,8 @@ class ConnectFailed(ServerUnavailable):
     """The server could not be reached, or is not one we can talk to. Nothing of yours was sent.
 
     Attributes:
-        step: where it failed: ``"dns"``, ``"tcp"``, or ``"protocol"`` (the first exchange).
+        step: where it failed: ``"dns"``, ``"tcp"``, ``"tls"``, or ``"protocol"`` (the first
+            exchange).
     """
 
     def __init__(
@@ -108,12 +119,36 @@ class ConnectFailed(ServerUnavailable):
         self.step = step
 
 
+class TLSError(ConnectFailed):
+    """There is no TLS to be had with the server, or its certificate is not good for its name.
+
+    The cause says why, where it is an `ssl.SSLError`. (Or the server refuses *your* certificate.)
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        step: Step = "tls",
+        server: str | None = None,
+        key: bytes | None = None,
+    ) -> None:
+        super().__init__(message, step=step, server=server, key=key)
+
+
 class ConnectionLost(ServerUnavailable):
     """The connection broke in mid-call. `maybe_applied` says whether a write may have happened."""
 
 
 class OperationTimeout(ServerUnavailable, TimeoutError):
-    """The operation's deadline passed. `maybe_applied` says whether a write may have happened."""
+    """The operation's deadline passed. `maybe_applied` says whether a write may have happened.
+
+    Attributes:
+        step: the step of connecting that it passed in, as with `ConnectFailed`; None: there was a
+            connection, and no answer.
+    """
+
+    step: Step | None = None
 
 
 class PartialFailure(ServerUnavailable):
@@ -199,12 +234,19 @@ class PoolTimeout(PoolEmpty, TimeoutError):
     """Every client was lent out for as long as you were ready to wait."""
 
 
+class TooManyWaiting(PoolError):
+    """Every client is lent out, and as many wait as the pool allows: you were not made to wait."""
+
+
 class PoolClosed(PoolError):
     """The pool has been closed."""
 
 
 class ClientBusy(MemcacheError):
-    """Two threads, or two tasks, used one client at once. Give each its own: see `ClientPool`."""
+    """Two threads used one client at once, or two tasks one that tasks cannot share.
+
+    Give each its own: see `ClientPool`.
+    """
 
 
 class ClientClosed(MemcacheError):

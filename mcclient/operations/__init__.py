@@ -26,6 +26,7 @@ from ._one import (
     value_of,
 )
 from ._setup import Routes, Setup
+from ._watched import watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,4 +61,5 @@ __all__ = [
     "touch",
     "value_of",
     "version",
+    "watched",
 ]

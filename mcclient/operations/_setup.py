@@ -42,6 +42,8 @@ class Routes(dict["str | bytes", "tuple[int, bytes]"]):
     def __missing__(self, key: str | bytes) -> tuple[int, bytes]:
         wire = checked_key(key)
         route = self._ring.server_for(wire), checked_key(self._prefix + wire)
+        if not self._ring.is_fixed:
+            return route
         if len(self) >= _MANY:
             self.clear()
         self[key] = route

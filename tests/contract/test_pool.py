@@ -6,24 +6,29 @@ nobody.  Here they talk.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import threading
 from random import Random
 
 import pytest
+import trio
 
 from mcclient import (
+    AsyncPooledClient,
     ClientClosed,
     ClientPool,
     OperationTimeout,
     PoolClosed,
+    PooledClient,
     PoolEmpty,
     PoolTimeout,
     ServerUnavailable,
+    TaskMappedPool,
     ThreadMappedPool,
 )
-from tests.contract.rigs import SOCKET_RIGS, do, on, scenario
+from tests.contract.rigs import ASYNCIO, SOCKET_RIGS, TRIO, do, on, scenario
 from tests.contract.scripted import Peer, ScriptedServer
 from tests.contract.test_wrong_answers import own_answer
 from tests.servers import RealMemcached
@@ -45,6 +50,16 @@ async def lent(rig, pool, **options):
 async def borrowed(rig, pool, **options):
     """A client of the pool's, by hand."""
     return await do(pool.aget(**options) if rig.is_async else pool.get(**options))
+
+
+async def rest(rig, seconds: float = 0.001) -> None:
+    """Let others go on for a while."""
+    if rig is TRIO:
+        await trio.sleep(seconds)
+    elif rig is ASYNCIO:
+        await asyncio.sleep(seconds)
+    else:
+        threading.Event().wait(seconds)
 
 
 async def close(rig, pool) -> None:
@@ -191,18 +206,19 @@ async def test_however_a_block_ends_the_client_comes_back(world):
 
 
 @scenario
-async def test_closing_closes_what_is_here_now_and_what_is_lent_when_it_comes_back(world):
+async def test_closing_closes_every_client_here_or_lent(world):
     pool = await filled(world, 3)
     idle = await borrowed(world.rig, pool)
     assert await is_right(idle)
+    by_hand = await borrowed(world.rig, pool)
     async with lent(world.rig, pool) as mc:
         pool.put(idle)
         await close(world.rig, pool)
-        with pytest.raises(ClientClosed):
-            await do(idle.get("key0"))
-        assert await is_right(mc), "a loan is a loan"
-    with pytest.raises(ClientClosed):
-        await do(mc.get("key0"))
+        for closed in idle, by_hand, mc:
+            with pytest.raises(ClientClosed):
+                await do(closed.get("key0"))
+    pool.put(by_hand)
+    assert pool.qsize() == 0
     for attempt in lambda: lent(world.rig, pool), lambda: lent(world.rig, pool, block=True):
         with pytest.raises(PoolClosed):
             async with attempt():
@@ -376,3 +392,194 @@ async def test_a_pool_opens_no_more_connections_than_it_has_clients(rig):
         assert await opened() - before <= 4
         await close(rig, pool)
         await rig.close(master)
+
+
+# -------------------------------------------------------------------------------- pooled clients
+
+
+def pooled(rig, master, n_slots: int = 8, **options):
+    """A pooled client of the kind that the rig needs."""
+    kind = AsyncPooledClient if rig.is_async else PooledClient
+    return kind(master, n_slots, **options)
+
+
+@scenario
+async def test_many_callers_share_one_pooled_client(world):
+    pool = await filled(world, 1)
+    mc = pooled(world.rig, pool.lender.master.clone(), 3)
+
+    def caller(seed: int):
+        random = Random(seed)
+
+        async def call():
+            for _ in range(30):
+                key = random.choice(KEYS)
+                assert await do(mc.get(key)) == key
+                assert await do(mc.set(key, key))
+                some = random.sample(KEYS, 5)
+                assert await do(mc.get_multi(some)) == {key: key for key in some}
+
+        return call
+
+    assert await world.rig.together(*map(caller, range(10))) == [None] * 10
+    stats = mc.pool.stats()
+    assert (stats.size, stats.available, stats.requests) == (3, 3, 900)
+    assert 1 <= stats.opened <= 3
+    await world.rig.close(mc)
+    await world.rig.close(pool)
+    with pytest.raises(ClientClosed):
+        await do(mc.get("key0"))
+
+
+@scenario
+async def test_a_pooled_client_does_all_that_a_client_does(world):
+    mc = pooled(world.rig, world.client(2, timeout=10), 2)
+    assert await do(mc.set("k", "v"))
+    assert await do(mc.get("k")) == "v"
+    assert await do(mc.gat("k", 100)) == "v"
+    item = await do(mc.gets("k"))
+    assert await do(mc.cas("k", "w", item.cas))
+    assert not await do(mc.add("k", "v"))
+    assert await do(mc.replace("k", "b"))
+    assert await do(mc.append("k", "c"))
+    assert await do(mc.prepend("k", "a"))
+    assert await do(mc.get_multi(["k", "nothing"])) == {"k": "abc"}
+    assert await do(mc.set_multi({"x": 1, "y": 2})) == []
+    assert await do(mc.incr("x", 2)) == 3
+    assert await do(mc.decr("n", initial=7)) == 7
+    assert await do(mc.touch("k", 100))
+    assert await do(mc.delete("k"))
+    assert await do(mc.delete_multi(["x", "y"]))
+    assert set(await do(mc.version())) == set(mc.servers)
+    assert set(await do(mc.stats())) == set(mc.servers)
+    other = mc.clone()
+    assert other.pool is not mc.pool
+    assert await do(other.set("z", 1))
+    assert await do(mc.get("z")) == 1
+    for each in mc, other:
+        await world.rig.close(each)
+        assert each.closed
+
+
+@on(SOCKET_RIGS)
+@scenario
+async def test_closing_ends_calls_in_progress_at_once(rig):
+    """Whoever closes the pool; the server would not answer for an hour."""
+
+    def silent(peer: Peer) -> None:
+        peer.greet()
+        peer.request()
+        asked.release()
+        peer.swallow()
+
+    for make in (
+        lambda master: pooled(rig, master, 2),
+        lambda master: ClientPool(master, 2),
+    ):
+        asked = threading.Semaphore(0)
+        with ScriptedServer(silent, silent) as server:
+            owner = make(rig.client([server.address], timeout=3600))
+
+            async def call(owner=owner):
+                if isinstance(owner, ClientPool):
+                    async with lent(rig, owner) as mc:
+                        await do(mc.get("key1"))
+                else:
+                    await do(owner.get("key1"))
+
+            async def closer(owner=owner, asked=asked):
+                for _ in range(2):
+                    await rig.reach(asked)
+                await rig.close(owner)
+
+            *calls, closed = await rig.together(call, call, closer)
+            assert closed is None
+            assert [type(outcome) for outcome in calls] == [ClientClosed] * 2
+
+
+@on(SOCKET_RIGS)
+@scenario
+async def test_a_pooled_client_s_deadline_covers_the_wait(rig):
+    """Who has waited for a client has so much less time to be answered in."""
+
+    def silent(peer: Peer) -> None:
+        peer.greet()
+        peer.request()
+        peer.swallow()
+
+    with ScriptedServer(silent, silent) as server:
+        mc = pooled(rig, rig.client([server.address], timeout=0.6), 1)
+        limits = []
+        client = await borrowed(rig, mc.pool)
+        hurry = type(client).hurry
+
+        async def holder():
+            while not mc.pool.stats().waiting:
+                await rest(rig)
+            await rest(rig, 0.1)
+            mc.pool.put(client)
+
+        async def call():
+            with watched_hurry(type(client), limits):
+                with pytest.raises(OperationTimeout):
+                    await do(mc.get("key1"))
+
+        assert await rig.together(call, holder) == [None, None]
+        left, restored = limits
+        assert 0 < left <= 0.5
+        assert restored is None
+        assert type(client).hurry is hurry
+        with pytest.raises(PoolTimeout):
+            client = await borrowed(rig, mc.pool)
+            await do(mc.get("key1"))
+        mc.pool.put(client)
+        await rig.close(mc)
+
+
+@contextlib.contextmanager
+def watched_hurry(kind, limits):
+    """Notes what clients of that kind are told of the time that is left."""
+    hurry = kind.hurry
+
+    def noting(self, seconds):
+        limits.append(seconds)
+        hurry(self, seconds)
+
+    kind.hurry = noting
+    try:
+        yield
+    finally:
+        kind.hurry = hurry
+
+
+# ------------------------------------------------------------------------------ a client each task
+
+
+@scenario
+async def test_each_task_has_a_client_of_its_own_which_ends_with_it(world):
+    """On blocking rigs the tasks are threads."""
+    master = world.client(2, timeout=10)
+    await do(master.set_multi({key: key for key in KEYS}))
+    pool = (TaskMappedPool if world.rig.is_async else ThreadMappedPool)(master)
+    clients = []
+
+    async def work():
+        with pool.reserve() as mc:
+            clients.append(mc)
+            assert await is_right(mc)
+            with pool.reserve() as nested:
+                assert nested is not mc
+                assert await is_right(nested)
+                clients.append(nested)
+        with pool.reserve() as again:
+            assert again is mc
+            assert await is_right(again)
+
+    assert await world.rig.together(work, work, work) == [None] * 3
+    await rest(world.rig)
+    assert len(set(map(id, clients))) == 6
+    assert pool == {}
+    assert all(mc.closed for mc in clients)
+    await world.rig.close(pool)
+    with pytest.raises(PoolClosed), pool.reserve():
+        pass

@@ -419,7 +419,24 @@ def test_without_waiting_there_is_no_timeout() -> None:
 # ---------------------------------------------------------------- closing
 
 
-def test_a_closed_pool_lends_nothing_and_closes_its_clients() -> None:
+def test_a_closed_pool_has_closed_every_client_here_or_lent() -> None:
+    pool, book = pool_of(3)
+    lent, idle = pool.get(), pool.get()
+    pool.put(idle)
+    with pool.reserve() as reserved:
+        pool.close()
+        assert sorted(book.closed) == [1, 2]
+        assert (pool.qsize(), pool.stats().size) == (0, 0)
+    pool.put(lent)
+    assert reserved is idle
+    assert len(book.closed) == 2
+    assert pool.stats().closed == {"close": 2}
+    assert pool.stats().lost == 0
+    with pytest.raises(PoolClosed):
+        pool.get()
+
+
+def test_a_pool_that_is_shut_down_lends_nothing_and_closes_lent_clients_as_they_come_back() -> None:
     pool, book = pool_of(3)
     lent, idle = pool.get(), pool.get()
     pool.put(idle)
@@ -427,7 +444,7 @@ def test_a_closed_pool_lends_nothing_and_closes_its_clients() -> None:
         assert reserved is idle
         idle = pool.get()
         pool.put(idle)
-        pool.close()
+        pool.shutdown()
         assert book.closed == [idle.number]
         assert (pool.qsize(), pool.empty(), pool.full()) == (0, True, False)
         for refused in (
@@ -473,11 +490,13 @@ def test_every_client_is_closed_even_if_one_of_them_fails() -> None:
     assert master.book.closed == [3, 2, 1]
 
 
-def test_shutdown_is_what_queues_call_it() -> None:
-    pool, _ = pool_of(1)
+def test_shutdown_may_be_immediate_as_with_queues() -> None:
+    pool, book = pool_of(1)
+    client = pool.get()
     pool.shutdown()
-    with pytest.raises(PoolClosed):
-        pool.get()
+    assert book.closed == []
+    pool.shutdown(immediate=True)
+    assert book.closed == [client.number]
 
 
 # ---------------------------------------------------------------- mistakes

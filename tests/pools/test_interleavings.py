@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcclient import ClientPool, PoolClosed, PoolEmpty
-from mcclient.pools import _lender, client_pool
+from mcclient.pools import _lender, _reservations, _waiting, client_pool
 from mcclient.pools._lender import Ticket
 from tests.pools.clients import BlockingClient
 from tests.pools.interleaving import Interleaving
 
-FILES = {_lender.__file__, client_pool.__file__}
+FILES = {module.__file__ for module in (_lender, _reservations, _waiting, client_pool)}
 
 
 class Scene:
@@ -37,6 +37,7 @@ class Scene:
             self.pool.put(client)
         self.in_use: set[int] = set()
         self.lost: set[int] = set()
+        self.has_shrunk = False
         self.steps: Interleaving
 
     def play(self, *acts: str, switches: list[tuple[int, int]], instructions: bool) -> None:
@@ -50,7 +51,7 @@ class Scene:
         """What its borrower does: for so long, nobody else may have it."""
         assert client.number not in self.in_use
         self.in_use.add(client.number)
-        assert self.lender.owns(client)
+        assert self.lender.owns(client) or self.lender.closed
         self.in_use.discard(client.number)
 
     def look_around(self) -> None:
@@ -59,13 +60,21 @@ class Scene:
         if lender.closed:
             assert not lender.idle
             assert self.pool.empty()
-            closed_or_lost = [*self.book.closed, *self.lost]
+            closed_or_lost = {*self.book.closed, *self.lost}
             assert sorted(closed_or_lost) == list(range(1, self.book.made + 1))
+            assert len(self.book.closed) == len(set(self.book.closed))
             return
-        assert self.pool.qsize() == self.slots
-        clients = [self.pool.get_nowait() for _ in range(self.slots)]
-        assert len({client.number for client in clients}) == self.slots
+        if not self.has_shrunk:
+            assert len(lender.rights) == self.slots
+        slots = len(lender.rights)
+        # What is looked through one by one may be looked through once more: then it is all here.
+        lender.hand_on()
+        assert self.pool.qsize() == slots
+        clients = [self.pool.get_nowait() for _ in range(slots)]
+        assert len({client.number for client in clients}) == slots
+        assert not {client.number for client in clients} & set(self.book.closed)
         assert self.pool.empty()
+        assert len(self.book.closed) == len(set(self.book.closed))
 
     # ---- the acts
 
@@ -106,17 +115,24 @@ class Scene:
         ticket: Ticket[BlockingClient] = Ticket(partial(calls.append, None))
         self.lender.queue_up(ticket)
         self.steps.wait_until(lambda: bool(calls))
-        client = self.lender.redeem(ticket)
+        client = self.redeem(ticket)
         if client is None:
             assert self.lender.closed
         else:
             self.use(client)
             self.lender.give_back(client)
 
+    def redeem(self, ticket: Ticket[BlockingClient]) -> BlockingClient | None:
+        try:
+            return self.lender.redeem(ticket)
+        except PoolClosed:  # it had the right to make one
+            assert self.lender.closed
+            return None
+
     def stop_waiting(self) -> None:
         ticket: Ticket[BlockingClient] = Ticket(bool)
         self.lender.queue_up(ticket)
-        client = self.lender.redeem(ticket)
+        client = self.redeem(ticket)
         if client is not None:
             self.use(client)
             self.lender.give_back(client)
@@ -131,10 +147,33 @@ class Scene:
             self.pool.fill(self.master, 1)
         except PoolClosed:
             return
+        except queue.Full:
+            assert self.has_shrunk
+            return
         self.slots += 1
 
     def close(self) -> None:
         self.pool.close()
+
+    def shut_down(self) -> None:
+        self.pool.shutdown()
+
+    def drain(self) -> None:
+        self.pool.drain()
+
+    def shrink(self) -> None:
+        """One slot less, and none if there is none."""
+        size = len(self.lender.rights)
+        self.has_shrunk = True
+        try:
+            self.pool.resize(max(1, size - 1))
+        except PoolClosed:
+            return
+
+    def look(self) -> None:
+        stats = self.pool.stats()
+        assert stats.lost <= self.book.made
+        assert repr(self.pool)
 
 
 class Newcomer:
@@ -159,6 +198,10 @@ ACTS = [
     "be_cancelled",
     "fill",
     "close",
+    "shut_down",
+    "drain",
+    "shrink",
+    "look",
 ]
 
 

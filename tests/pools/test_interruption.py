@@ -18,11 +18,22 @@ from types import FrameType
 import pytest
 
 from mcclient import ClientPool, PoolEmpty, PoolTimeout, ThreadMappedPool
-from mcclient.pools import _lender, client_pool, mapped_pool
+from mcclient.pools import (
+    _care,
+    _lender,
+    _reservations,
+    _waiting,
+    client_pool,
+    mapped_pool,
+    pooled_client,
+)
 from mcclient.pools._lender import Ticket
 from tests.pools.clients import BlockingClient
 
-FILES = {_lender.__file__, client_pool.__file__, mapped_pool.__file__}
+FILES = {
+    module.__file__
+    for module in (_care, _lender, _reservations, _waiting, client_pool, mapped_pool, pooled_client)
+}
 
 # After these instructions, it looks.
 LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD")

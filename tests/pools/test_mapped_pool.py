@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
-from mcclient import ThreadMappedPool
+from mcclient import PoolClosed, ThreadMappedPool
 from tests.pools.clients import AsyncioClient, BlockingClient
 
 
@@ -51,6 +52,8 @@ def test_threads_do_not_share_clients() -> None:
     pool = ThreadMappedPool(BlockingClient())
     ready = threading.Barrier(5)
 
+    sizes: list[int] = []
+
     def use(clients: list[BlockingClient]) -> None:
         with pool.reserve() as client:
             ready.wait(10)
@@ -58,6 +61,9 @@ def test_threads_do_not_share_clients() -> None:
         with pool.reserve() as again:
             assert again is client
             ready.wait(10)
+        ready.wait(10)
+        sizes.append(len(pool))
+        ready.wait(10)
 
     clients: list[BlockingClient] = []
     threads = [threading.Thread(target=use, args=(clients,)) for _ in range(5)]
@@ -66,7 +72,7 @@ def test_threads_do_not_share_clients() -> None:
     for thread in threads:
         thread.join()
     assert sorted(client.number for client in clients) == [1, 2, 3, 4, 5]
-    assert len(pool) == 5
+    assert sizes == [5] * 5
 
 
 def test_the_client_comes_back_when_the_block_fails() -> None:
@@ -96,26 +102,152 @@ def test_who_leaves_takes_its_client_along() -> None:
     assert pool == {}
 
 
-def test_reservations_inside_one_another_have_each_their_own_and_the_outermost_is_kept() -> None:
+def test_reservations_inside_one_another_have_each_their_own_and_all_are_kept() -> None:
     pool = ThreadMappedPool(BlockingClient())
-    with pool.reserve() as outer:
-        with pool.reserve() as inner:
-            with pool.reserve() as innermost:
-                assert len({outer, inner, innermost}) == 3
-            assert pool.master.book.closed == []
-        assert pool.master.book.closed == [innermost.number]
-        with pool.reserve() as again:
-            assert again is inner
-    assert list(pool.values()) == [outer]
-    assert pool.master.book.closed == [innermost.number, inner.number]
+    for _ in range(3):
+        with pool.reserve() as outer:
+            with pool.reserve() as inner:
+                with pool.reserve() as innermost:
+                    assert {outer.number, inner.number, innermost.number} == {1, 2, 3}
+                with pool.reserve() as again:
+                    assert again is innermost
+        assert list(pool.values()) == [outer]
+    assert pool.master.book.made == 3
+    assert pool.master.book.closed == []
+
+
+def test_who_leaves_takes_one_client_along_and_what_nested_reservations_used_is_closed() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+    with pool.reserve() as outer, pool.reserve() as inner:
+        pass
+    assert pool.relinquish() is outer
+    assert pool.master.book.closed == [inner.number]
+    assert pool.relinquish() is None
 
 
 @pytest.mark.parametrize("kind", [AsyncioClient, Unclosable])
-def test_a_surplus_client_that_cannot_be_closed_is_let_go_of(kind: type) -> None:
+def test_of_a_client_that_cannot_be_closed_at_once_no_more_is_asked(kind: type) -> None:
     pool = ThreadMappedPool(kind())
     with pool.reserve() as outer, pool.reserve():
         pass
-    assert list(pool.values()) == [outer]
+    assert pool.relinquish() is outer
+
+
+# ---------------------------------------------------------------- the ends of threads
+
+
+def test_when_a_thread_ends_its_clients_are_closed_and_forgotten_by_themselves() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+
+    def use() -> list[int]:
+        with pool.reserve() as outer, pool.reserve() as inner:
+            pass
+        assert pool[threading.get_ident()] is outer
+        return [outer.number, inner.number]
+
+    used = in_another_thread(use)
+    assert pool == {}
+    assert sorted(pool.master.book.closed) == used
+    with pool.reserve() as mine:
+        pass
+    assert in_another_thread(use) != used
+    assert list(pool.values()) == [mine]
+    assert mine.number not in pool.master.book.closed
+
+
+def test_what_a_thread_has_taken_along_is_not_closed_when_it_ends() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+
+    def use() -> BlockingClient:
+        with pool.reserve():
+            pass
+        return pool.relinquish()
+
+    taken = in_another_thread(use)
+    assert taken.number == 1
+    assert pool.master.book.closed == []
+
+
+def test_a_pool_that_is_gone_before_its_threads_leaves_nothing_to_do() -> None:
+    pools = [ThreadMappedPool(BlockingClient())]
+    book = pools[0].master.book
+
+    def use() -> None:
+        with pools[0].reserve():
+            pass
+        pools.clear()
+
+    in_another_thread(use)
+    assert book.made == 1
+
+
+# ---------------------------------------------------------------- closing
+
+
+def test_a_closed_pool_has_closed_every_client_and_makes_none() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+    with pool.reserve() as lent, pool.reserve() as nested:
+        pass
+    with pool.reserve() as again:
+        assert again is lent
+        pool.close()
+        assert sorted(pool.master.book.closed) == [lent.number, nested.number]
+        with pytest.raises(PoolClosed), pool.reserve():
+            pass
+    assert pool.closed
+    assert pool == {}
+    pool.close()
+    assert pool.relinquish() is None
+    with pytest.raises(PoolClosed), pool.reserve():
+        pass
+
+
+def test_a_pool_of_async_clients_is_closed_by_awaiting() -> None:
+    async def main() -> None:
+        pool = ThreadMappedPool(AsyncioClient())
+        with pool.reserve() as client:
+            pass
+        with pytest.raises(TypeError, match="aclose"):
+            pool.close()
+        await pool.aclose()
+        assert client.book.closed == [client.number]
+        with pytest.raises(TypeError, match="close"):
+            await ThreadMappedPool(BlockingClient()).aclose()
+
+    asyncio.run(main())
+
+
+def test_every_client_is_closed_even_if_one_of_them_fails() -> None:
+    class Failing(BlockingClient):
+        def close(self) -> None:
+            super().close()
+            raise OSError(self.number)
+
+    pool = ThreadMappedPool(Failing())
+    with pool.reserve(), pool.reserve():
+        pass
+    with pytest.raises(OSError, match=r"[12]") as caught:
+        pool.close()
+    assert sorted(pool.master.book.closed) == [1, 2]
+    assert caught.value.args == (pool.master.book.closed[0],)
+
+
+def test_every_async_client_is_closed_even_if_one_of_them_fails() -> None:
+    class Failing(AsyncioClient):
+        async def aclose(self) -> None:
+            await super().aclose()
+            raise OSError(self.number)
+
+    async def main() -> None:
+        pool = ThreadMappedPool(Failing())
+        with pool.reserve(), pool.reserve():
+            pass
+        with pytest.raises(OSError, match=r"[12]") as caught:
+            await pool.aclose()
+        assert sorted(pool.master.book.closed) == [1, 2]
+        assert caught.value.args == (pool.master.book.closed[0],)
+
+    asyncio.run(main())
 
 
 def test_one_reservation_entered_twice_closes_nothing_that_is_kept() -> None:

@@ -11,7 +11,17 @@ from __future__ import annotations
 import queue
 from typing import assert_type
 
-from mcclient import AsyncClient, Client, ClientPool, ThreadMappedPool
+from mcclient import (
+    AsyncClient,
+    AsyncPooledClient,
+    Client,
+    ClientPool,
+    Observer,
+    PooledClient,
+    PoolStats,
+    TaskMappedPool,
+    ThreadMappedPool,
+)
 
 
 class Blocking:
@@ -119,3 +129,68 @@ def mapped_over_async_clients(mc: AsyncClient) -> None:
 async def the_wrong_door_to_a_map(pool: ThreadMappedPool[AsyncClient]) -> None:
     async with pool.reserve():  # type: ignore[attr-defined]
         pass
+
+
+def mapped_by_task(mc: AsyncClient) -> None:
+    pool = TaskMappedPool(mc)
+    with pool.reserve() as client:
+        assert_type(client, AsyncClient)
+    assert_type(pool.relinquish(), AsyncClient | None)
+
+
+async def closing_maps(
+    threads: ThreadMappedPool[Client], tasks: TaskMappedPool[AsyncClient]
+) -> None:
+    threads.close()
+    await tasks.aclose()
+    await threads.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    tasks.close()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def options(mc: Client) -> None:
+    def checked(client: Client) -> bool:
+        return bool(client.version())
+
+    pool = ClientPool(
+        mc,
+        3,
+        max_waiting=10,
+        min_idle=1,
+        max_idle=60.0,
+        max_lifetime=3600,
+        check=checked,
+        timed=True,
+        observer=Observer(),
+        name="main",
+    )
+    assert_type(pool.stats(), PoolStats)
+    pool.resize(5)
+    pool.drain()
+    ClientPool(mc, 3, max_waiting="10")  # type: ignore[arg-type]
+    ClientPool(mc, 3, check=1)  # type: ignore[arg-type]
+    ClientPool(mc, 3, observer=Observer)  # type: ignore[arg-type]
+
+
+def pooled(mc: Client, amc: AsyncClient, pool: ClientPool[Client]) -> None:
+    one = PooledClient(mc, 8, max_waiting=10, timed=True)
+    assert_type(one.get("k"), object)
+    assert_type(one.incr("k"), int | None)
+    assert_type(one.clone(), PooledClient)
+    assert_type(one.pool, ClientPool[Client])
+    with PooledClient(pool) as same:
+        assert_type(same, PooledClient)
+    PooledClient(amc)  # type: ignore[arg-type]
+    PooledClient(mc, n_slots="8")  # type: ignore[arg-type]
+    PooledClient(mc, max_idle="8")  # type: ignore[arg-type]
+    PooledClient(mc, no_such_option=1)  # type: ignore[call-arg]
+
+
+async def async_pooled(mc: Client, amc: AsyncClient) -> None:
+    one = AsyncPooledClient(amc, 8)
+    assert_type(await one.get("k"), object)
+    assert_type(one.clone(), AsyncPooledClient)
+    async with one as same:
+        assert_type(same, AsyncPooledClient)
+    with one:  # type: ignore[attr-defined]
+        pass
+    AsyncPooledClient(mc)  # type: ignore[arg-type]

@@ -1,0 +1,348 @@
+"""`PooledClient`: a client that many threads may use at once.
+
+Knows how a call gets a client and gives it back, and whose deadline the waiting counts towards.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from .._client import Client
+from .._errors import ClientClosed, PoolClosed
+from ._waiting import take_in_thread
+from .client_pool import ClientPool, pool_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+    from typing import Self, TypeVar, Unpack
+
+    from mcproto import Command
+
+    from .._expiry import Expire
+    from .._item import CasItem
+    from .client_pool import PoolOptions
+
+    R = TypeVar("R")
+
+__all__ = ["PooledClient"]
+
+# A wait shorter than this share of the deadline is not worth its bookkeeping.
+_NO_TIME = 0.01
+
+
+class PooledClient:
+    """A client for many threads: each call is made on a client that is reserved for it.
+
+    It has `Client`'s methods, which do, give and raise what they do there. A call waits for its
+    turn if all clients are in use, and the wait counts towards its deadline: when that passes it
+    raises `PoolTimeout`. (Several calls on one connection: `pool` lends a client.)
+
+    Args:
+        mc: the client to make copies of, or a `ClientPool` of such.
+        n_slots: how many copies, if it is a client: as many calls can be under way at once.
+        options: what else `ClientPool` takes.
+
+    Attributes:
+        pool: where the clients come from. `close` closes it.
+
+    Raises:
+        TypeError: *mc* is neither, or async.
+        InvalidArgument: *n_slots* is less than 1, or the pool has no clients.
+    """
+
+    __slots__ = ("__weakref__", "_hurried", "_lender", "_options", "_timeout", "pool")
+
+    def __init__(
+        self, mc: Client | ClientPool[Client], n_slots: int = 8, **options: Unpack[PoolOptions]
+    ) -> None:
+        self.pool = pool_of(mc, n_slots, options, Client, "blocking")
+        self._lender = self.pool.lender
+        self._options = options
+        self._timeout = self._master.timeout
+        # Those that have less time than they usually have.
+        self._hurried: dict[int, bool] = {}
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers as text, in the order given."""
+        return self._master.servers
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pool has been closed."""
+        return self._lender.closed
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds for a whole operation, waiting for a client and all; None: no limit."""
+        return self._timeout
+
+    def get(self, key: str | bytes, default: object = None) -> object:
+        """The value under *key*, or *default* if there is none."""
+        mc = self._borrow()
+        try:
+            return mc.get(key, default)
+        finally:
+            self._bring_back(mc)
+
+    def gets(self, key: str | bytes) -> CasItem | None:
+        """The item under *key* with what `cas` needs (``.value``, ``.cas``), or None."""
+        mc = self._borrow()
+        try:
+            return mc.gets(key)
+        finally:
+            self._bring_back(mc)
+
+    def gat(self, key: str | bytes, expire: Expire, default: object = None) -> object:
+        """Get and touch: the value under *key*, which gets a new expiry, or *default*."""
+        mc = self._borrow()
+        try:
+            return mc.gat(key, expire, default)
+        finally:
+            self._bring_back(mc)
+
+    def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+        """The values of those of the *keys* that are there, under the keys as given."""
+        mc = self._borrow()
+        try:
+            return mc.get_multi(keys)
+        finally:
+            self._bring_back(mc)
+
+    def set(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value*, whatever was there. False: the server did not."""
+        mc = self._borrow()
+        try:
+            return mc.set(key, value, expire)
+        finally:
+            self._bring_back(mc)
+
+    def add(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value* if nothing is there. False: something is. Raises as `set` does."""
+        mc = self._borrow()
+        try:
+            return mc.add(key, value, expire)
+        finally:
+            self._bring_back(mc)
+
+    def replace(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
+        """Store *value* if something is there. False: nothing is. Raises as `set` does."""
+        mc = self._borrow()
+        try:
+            return mc.replace(key, value, expire)
+        finally:
+            self._bring_back(mc)
+
+    def append(self, key: str | bytes, value: object) -> bool:
+        """Put *value* behind what is there. False: nothing is. Raises as `set` does."""
+        mc = self._borrow()
+        try:
+            return mc.append(key, value)
+        finally:
+            self._bring_back(mc)
+
+    def prepend(self, key: str | bytes, value: object) -> bool:
+        """Put *value* before what is there. False: nothing is. Raises as `set` does."""
+        mc = self._borrow()
+        try:
+            return mc.prepend(key, value)
+        finally:
+            self._bring_back(mc)
+
+    def cas(self, key: str | bytes, value: object, cas: int, expire: Expire = 0) -> bool:
+        """Store *value* if the item is still the one that `gets` gave with this *cas*."""
+        mc = self._borrow()
+        try:
+            return mc.cas(key, value, cas, expire)
+        finally:
+            self._bring_back(mc)
+
+    def set_multi(
+        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
+    ) -> list[str | bytes]:
+        """Store many values; give back the keys that were not stored, [] if all were."""
+        mc = self._borrow()
+        try:
+            return mc.set_multi(mapping, expire)
+        finally:
+            self._bring_back(mc)
+
+    def delete(self, key: str | bytes) -> bool:
+        """Delete the item. False: there was none."""
+        mc = self._borrow()
+        try:
+            return mc.delete(key)
+        finally:
+            self._bring_back(mc)
+
+    def delete_multi(self, keys: Iterable[str | bytes]) -> bool:
+        """Delete many items. True: every one of them was there."""
+        mc = self._borrow()
+        try:
+            return mc.delete_multi(keys)
+        finally:
+            self._bring_back(mc)
+
+    def incr(
+        self, key: str | bytes, delta: int = 1, *, initial: int | None = None, expire: Expire = 0
+    ) -> int | None:
+        """Count up; the new number, or None: no such key."""
+        mc = self._borrow()
+        try:
+            return mc.incr(key, delta, initial=initial, expire=expire)
+        finally:
+            self._bring_back(mc)
+
+    def decr(
+        self, key: str | bytes, delta: int = 1, *, initial: int | None = None, expire: Expire = 0
+    ) -> int | None:
+        """Count down, to 0 and no further; the new number, or None: no such key."""
+        mc = self._borrow()
+        try:
+            return mc.decr(key, delta, initial=initial, expire=expire)
+        finally:
+            self._bring_back(mc)
+
+    def touch(self, key: str | bytes, expire: Expire) -> bool:
+        """Give the item a new expiry. False: there is none."""
+        mc = self._borrow()
+        try:
+            return mc.touch(key, expire)
+        finally:
+            self._bring_back(mc)
+
+    def flush_all(self, delay: int = 0) -> bool:
+        """Make all that is stored now, on all servers, invisible *delay* seconds from now."""
+        mc = self._borrow()
+        try:
+            return mc.flush_all(delay)
+        finally:
+            self._bring_back(mc)
+
+    def stats(self, group: str | None = None) -> dict[str, dict[str, str]]:
+        """The statistics of every server, by its name; of a group (``"items"``) if named."""
+        mc = self._borrow()
+        try:
+            return mc.stats(group)
+        finally:
+            self._bring_back(mc)
+
+    def version(self) -> dict[str, str]:
+        """The version of every server, by its name."""
+        mc = self._borrow()
+        try:
+            return mc.version()
+        finally:
+            self._bring_back(mc)
+
+    def execute(self, command: Command[R], *, server: str | tuple[str, int] | None = None) -> R:
+        """Send any command of mcproto and give back ``command.result(reply)``."""
+        mc = self._borrow()
+        try:
+            return mc.execute(command, server=server)
+        finally:
+            self._bring_back(mc)
+
+    def __getitem__(self, key: str | bytes) -> object:
+        mc = self._borrow()
+        try:
+            return mc[key]
+        finally:
+            self._bring_back(mc)
+
+    def __setitem__(self, key: str | bytes, value: object) -> None:
+        mc = self._borrow()
+        try:
+            mc[key] = value
+        finally:
+            self._bring_back(mc)
+
+    def __delitem__(self, key: str | bytes) -> None:
+        mc = self._borrow()
+        try:
+            del mc[key]
+        finally:
+            self._bring_back(mc)
+
+    def __contains__(self, key: str | bytes) -> bool:
+        mc = self._borrow()
+        try:
+            return key in mc
+        finally:
+            self._bring_back(mc)
+
+    def clone(self) -> Self:
+        """Another client with the same options, and connections of its own. Connects nothing."""
+        return type(self)(self._master.clone(), self.pool.stats().size, **self._options)
+
+    def close(self) -> None:
+        """Close all connections. Calls in other threads end with `ClientClosed`, at once."""
+        self.pool.close()
+
+    def forget_connections(self) -> None:
+        """Start anew with fresh connections. What a child process does after a fork, by itself."""
+        self.pool.drain()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self.servers)!r}, {self.pool!r})"
+
+    @property
+    def _master(self) -> Client:
+        master = self._lender.master
+        assert master is not None
+        return master
+
+    def _borrow(self) -> Client:
+        """A client; whoever is struck down before he has it loses nothing: see `_lender`."""
+        lender = self._lender
+        next(lender.requests)
+        if lender.queue or lender.leaving or lender.care is not None:
+            return self._wait()
+        try:
+            client = lender.idle.pop()
+        except IndexError:
+            client = None
+        return self._wait() if client is None else client
+
+    def _wait(self) -> Client:
+        lender, timeout = self._lender, self._timeout
+        began = monotonic()
+        try:
+            if lender.care is None:
+                client = take_in_thread(lender, True, timeout)
+            else:
+                client = lender.care.borrow(lender, True, timeout)
+        except PoolClosed as error:
+            raise ClientClosed("the client has been closed") from error
+        if timeout is not None:
+            waited = monotonic() - began
+            if waited > timeout * _NO_TIME:
+                self._hurried[id(client)] = True
+                client.hurry(max(timeout - waited, 0.0))
+        return client
+
+    def _bring_back(self, client: Client) -> None:
+        lender = self._lender
+        if self._hurried and self._hurried.pop(id(client), False):
+            client.hurry(None)
+        if lender.care is not None:
+            lender.care.bring_back(lender, client)
+        elif client.closed or lender.queue or lender.leaving:
+            lender.give_back(client)
+        else:
+            lender.idle.append(client)
+            if lender.queue or lender.leaving:
+                lender.hand_on()
