@@ -22,15 +22,27 @@ from ._errors import (
     PoolTimeout,
     ServerFault,
     ServerUnavailable,
+    TLSError,
+    TooManyWaiting,
     ValueTooLarge,
     ValueUnreadable,
 )
 from ._item import CasItem
+from ._observers import Observer, Operation
+from ._tls import tls_context
 from ._version import __version__
-from .pools import ClientPool, ThreadMappedPool
+from .pools import (
+    AsyncPooledClient,
+    ClientPool,
+    PooledClient,
+    PoolStats,
+    TaskMappedPool,
+    ThreadMappedPool,
+)
 
 __all__ = [
     "AsyncClient",
+    "AsyncPooledClient",
     "BadCommand",
     "CasItem",
     "Client",
@@ -42,17 +54,25 @@ __all__ = [
     "ConnectFailed",
     "ConnectionLost",
     "MemcacheError",
+    "Observer",
+    "Operation",
     "OperationTimeout",
     "OutOfMemory",
     "PartialFailure",
     "PoolClosed",
     "PoolEmpty",
     "PoolError",
+    "PoolStats",
     "PoolTimeout",
+    "PooledClient",
     "ServerFault",
     "ServerUnavailable",
+    "TLSError",
+    "TaskMappedPool",
     "ThreadMappedPool",
+    "TooManyWaiting",
     "ValueTooLarge",
     "ValueUnreadable",
     "__version__",
+    "tls_context",
 ]

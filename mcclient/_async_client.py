@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import sys
 from math import inf
+from time import monotonic
 from weakref import ref
 
-from mcproto import RemoteProtocolError
+from mcproto import Item, RemoteProtocolError
+from mcproto._parts import LARGE
+from mcproto.transports._calls import can_share
 from mcproto.transports._exchange import FAILURES
 
 from . import operations
 from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
 from ._expiry import exptime_of
-from ._failures import connect_failed, exchange_failed, may_try_again
+from ._failures import exchange_failed, may_try_again
 from ._fork import tell_after_fork
 from ._link import AsyncLink, ClosedLinks
+from ._opening import Opening
 from ._options import Options, check_backend
+from ._shared import Attempt, SharedLinks, shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +34,14 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self, TypeVar
 
     from mcproto import Command
-    from mcproto.transports import AsyncBackend, AsyncEvent, AsyncTransport
+    from mcproto.transports import AsyncBackend, AsyncEvent, AsyncTransport, Context
 
     from ._expiry import Expire
     from ._item import CasItem
+    from ._observers import Observer
     from ._servers import Servers
     from .operations import Effect, Operation
+    from .rings._pylibmc import Profile
     from .values import Codec
 
     R = TypeVar("R")
@@ -45,29 +52,38 @@ __all__ = ["AsyncClient"]
 class AsyncClient:
     """Speaks to a list of servers, one connection to each, opened when first wanted.
 
-    Under trio or asyncio, whichever it is used in. For one task at a time: a second one gets
-    `ClientBusy`. Give each its own, from a `ClientPool` or `clone`.
+    Under trio or asyncio, whichever it is used in. Any number of tasks may use it at once: they
+    share its connections, requests that become ready together leave together, and each task gets
+    the replies to its own. Where the backend was made with ``multiplexed=False``, or cannot share,
+    the client is for one task at a time, and a second one gets `ClientBusy`: give each its own,
+    from a `ClientPool` or `clone`.
 
     A call may be cancelled at any point, by the framework's own means, and the client is good for
-    the next one: a connection on which a reply is still owed is closed, never used again.
+    the next one, and for the others: what is still owed to the call is dropped when it comes, in
+    its turn and within limits, or else its connection takes no more calls. After a call's
+    deadline has passed, later calls go over a fresh connection.
 
     Options, keys, expiry, deadlines and errors are those of `Client`, but for
 
     Args:
         backend: a `mcproto.transports.AsyncBackend`; by default the one for the framework that
-            the client finds itself in when it is first used.
+            the client finds itself in when it is first used, multiplexed.
     """
 
     __slots__ = (
         "__weakref__",
+        "_as_is",
         "_backend",
         "_busy",
+        "_has_door",
         "_home",
         "_is_given",
         "_links",
+        "_observer",
         "_opened",
         "_options",
         "_setup",
+        "_shared",
         "_timeout",
         "closed",
         "servers",
@@ -79,12 +95,14 @@ class AsyncClient:
         *,
         protocol: Literal["meta", "classic"] = "meta",
         backend: AsyncBackend[Any] | None = None,
-        ring: Literal["ketama", "modula", "pylibmc"] = "ketama",
+        ring: Literal["ketama", "modula", "pylibmc"] | Profile = "ketama",
         codec: Literal["plain", "json"] | Codec = "plain",
         key_prefix: str | bytes = "",
         timeout: float | None = 1.0,
         connect_timeout: float | None = 1.0,
         on_unavailable: Literal["raise", "miss"] = "raise",
+        observer: Observer | None = None,
+        ssl_context: Context | None = None,
     ) -> None:
         if backend is not None:
             check_backend(backend, "side_by_side", "an async")
@@ -97,7 +115,11 @@ class AsyncClient:
             timeout=timeout,
             connect_timeout=connect_timeout,
             on_unavailable=on_unavailable,
+            observer=observer,
+            ssl_context=ssl_context,
         )
+        if backend is not None:
+            options.check_tls(backend)
         self._start(options, backend)
 
     def _start(self, options: Options, backend: AsyncBackend[Any] | None) -> None:
@@ -106,18 +128,25 @@ class AsyncClient:
         self.closed = False
         self._options = options
         self._setup = setup
+        self._observer = options.observer
         # Where none was given, the one for where it was used last.
         self._backend: AsyncBackend[AsyncTransport] | None = backend
         self._is_given = backend is not None
         self._timeout = inf if options.timeout is None else options.timeout
+        # Whether there is a direct way: the servers speak meta, and no observer is to see it.
+        self._has_door = setup.dialect.name == "meta" and options.observer is None
+        # The flags under which it may hand out a value as it came: with a user's codec, none.
+        self._as_is = 0 if options.zero_is_bytes else -1
         self._busy = False
+        # The connections that all tasks share; None: one task at a time, each with those below.
+        self._shared: SharedLinks | None = None
         # The idle links, by server. One that is in use is not here.
         self._links: dict[int, AsyncLink] = {}
         # The newest link to each server, wherever it is. Asked by `aclose` only.
         self._opened: dict[int, ref[AsyncLink]] = {}
         # The loop, or trio's run, that the links belong to.
         self._home: object = None
-        tell_after_fork(self)
+        tell_after_fork(self.forget_connections)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -127,7 +156,24 @@ class AsyncClient:
         Raises:
             ValueUnreadable: the item is there, but the codec cannot read it.
         """
-        return await self._run(operations.get(self._setup, key, default))
+        shared = self._shared
+        server, wire = self._setup.routes[key]
+        link = shared.links.get(server) if shared is not None and self._has_door else None
+        now = link.ready() if link is not None else None
+        if link is None or now is None:
+            return await self._run(operations.get(self._setup, key, default))
+        call = link.fetch(wire, now + self._timeout, now)
+        await link.wait(call)
+        if call.error is not None:
+            operation = operations.get(self._setup, key, default)
+            return await self._run(operation, attempt=Attempt(call, now))
+        found = call.result()
+        if found is None:
+            return default
+        value, flags = found
+        if flags == self._as_is:
+            return value
+        return operations.value_of(self._setup, server, Item(wire, flags, value))
 
     async def gets(self, key: str | bytes) -> CasItem | None:
         """The item under *key* with what `cas` needs (``.value``, ``.cas``), or None.
@@ -164,31 +210,45 @@ class AsyncClient:
             ItemTooLarge: for the protocol; nothing was sent.
             TypeError: the codec does not take such a value.
         """
-        return await self._run(operations.store(self._setup, "set", key, value, exptime_of(expire)))
+        setup, shared = self._setup, self._shared
+        server, wire = setup.routes[key]
+        exptime = 0 if expire == 0 else exptime_of(expire)
+        data, flags = setup.serialize(value)
+        link = shared.links.get(server) if shared is not None and self._has_door else None
+        now = link.ready() if link is not None and len(data) <= LARGE else None
+        if link is None or now is None:
+            operation = operations.store_data(setup, key, data, flags, exptime)
+            return await self._run(operation, "set")
+        call = link.store(wire, data, flags, exptime, now + self._timeout, now)
+        await link.wait(call)
+        if call.error is not None:
+            operation = operations.store_data(setup, key, data, flags, exptime)
+            return await self._run(operation, "set", Attempt(call, now))
+        return call.result()
 
     async def add(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value* if nothing is there. False: something is. Raises as `set` does."""
-        return await self._run(operations.store(self._setup, "add", key, value, exptime_of(expire)))
+        operation = operations.store(self._setup, "add", key, value, exptime_of(expire))
+        return await self._run(operation, "add")
 
     async def replace(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value* if something is there. False: nothing is. Raises as `set` does."""
-        return await self._run(
-            operations.store(self._setup, "replace", key, value, exptime_of(expire))
-        )
+        operation = operations.store(self._setup, "replace", key, value, exptime_of(expire))
+        return await self._run(operation, "replace")
 
     async def append(self, key: str | bytes, value: object) -> bool:
         """Put *value* behind what is there. False: nothing is. Raises as `set` does.
 
         The item keeps its flags and expiry: append what is of the same kind.
         """
-        return await self._run(operations.join(self._setup, "append", key, value))
+        return await self._run(operations.join(self._setup, "append", key, value), "append")
 
     async def prepend(self, key: str | bytes, value: object) -> bool:
         """Put *value* before what is there. False: nothing is. Raises as `set` does.
 
         The item keeps its flags and expiry: prepend what is of the same kind.
         """
-        return await self._run(operations.join(self._setup, "prepend", key, value))
+        return await self._run(operations.join(self._setup, "prepend", key, value), "prepend")
 
     async def cas(self, key: str | bytes, value: object, cas: int, expire: Expire = 0) -> bool:
         """Store *value* if the item is still the one that `gets` gave with this *cas*.
@@ -246,9 +306,8 @@ class AsyncClient:
             BadCommand: the item is no number.
         """
         exptime = exptime_of(expire)
-        return await self._run(
-            operations.arithmetic(self._setup, key, True, delta, initial, exptime)
-        )
+        operation = operations.arithmetic(self._setup, key, True, delta, initial, exptime)
+        return await self._run(operation, "incr")
 
     async def decr(
         self,
@@ -263,9 +322,8 @@ class AsyncClient:
         As `incr` in all else.
         """
         exptime = exptime_of(expire)
-        return await self._run(
-            operations.arithmetic(self._setup, key, False, delta, initial, exptime)
-        )
+        operation = operations.arithmetic(self._setup, key, False, delta, initial, exptime)
+        return await self._run(operation, "decr")
 
     async def touch(self, key: str | bytes, expire: Expire) -> bool:
         """Give the item a new expiry. False: there is none."""
@@ -304,7 +362,7 @@ class AsyncClient:
     ) -> R:
         """Send any command of mcproto and give back ``command.result(reply)``.
 
-        Keys go out as they stand in the command, without `key_prefix`. A silent command
+        Keys go out as they stand in the command, without *key_prefix*. A silent command
         (noreply, quiet) is followed by a barrier that is waited for.
 
         Args:
@@ -318,6 +376,16 @@ class AsyncClient:
 
     # ------------------------------------------------------------------------------ the client
 
+    @property
+    def timeout(self) -> float | None:
+        """Seconds for a whole operation; None: no limit."""
+        return self._options.timeout
+
+    @property
+    def observer(self) -> Observer | None:
+        """Who is told what happens."""
+        return self._observer
+
     def clone(self) -> Self:
         """Another client with the same options, and connections of its own. Connects nothing."""
         clone = type(self).__new__(type(self))
@@ -330,6 +398,8 @@ class AsyncClient:
         idle, self._links = self._links, ClosedLinks()
         while idle:
             idle.popitem()[1].close()
+        if self._shared is not None:
+            self._shared.close()
         for reference in list(self._opened.values()):
             link = reference()
             if link is not None and link.is_open:
@@ -339,8 +409,9 @@ class AsyncClient:
         """Start anew with fresh connections. What a child process does after a fork, by itself."""
         if not self.closed:
             # Not closed: the parent's loop watches them with what the child has inherited.
-            _ORPHANS.append(self._links)
+            _ORPHANS.append((self._links, self._shared))
             self._links = {}
+            self._home = self._shared = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -352,6 +423,13 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def hurry(self, seconds: float | None) -> None:
+        """Give the next calls less time than *timeout*: what waiting for a client has left of it.
+
+        None: all of it again.
+        """
+        self._timeout = seconds if seconds is not None else self._options.timeout or inf
 
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
@@ -381,20 +459,45 @@ class AsyncClient:
         self._home = backend.home()
         if not self.closed:
             self._links = {}
+            self._shared = None
+            if shares(backend):
+                self._shared = SharedLinks(backend, self._open, self.servers)
         return backend
 
-    async def _run(self, operation: Operation[R]) -> R:
-        """Do what the operation asks for, and give back its result."""
+    async def _run(
+        self, operation: Operation[R], name: str | None = None, attempt: Attempt | None = None
+    ) -> R:
+        """Do what the operation asks for, and give back its result.
+
+        Args:
+            name: what an observer calls it; None: the operation's own name.
+            attempt: at its first exchange, which has failed by the direct way.
+        """
+        if self._observer is not None:
+            operation = operations.watched(self._setup, operation, self._observer, name, monotonic)
+        deadline = self._current_backend().now() + self._timeout
+        if self._shared is not None:
+            if attempt is not None:
+                deadline = attempt.began + self._timeout
+            return await self._play(operation, deadline, attempt)
         if self._busy:
             raise ClientBusy("one client, two callers at a time; see ClientPool")
         self._busy = True
+        try:
+            return await self._play(operation, deadline)
+        finally:
+            self._busy = False
+
+    async def _play(
+        self, operation: Operation[R], deadline: float, attempt: Attempt | None = None
+    ) -> R:
         effect: Effect | None = None
         try:
-            deadline = self._current_backend().now() + self._timeout
             effect = next(operation)
             while True:
+                first, attempt = attempt, None
                 try:
-                    outcome = await self._perform(effect, deadline)
+                    outcome = await self._perform(effect, deadline, first)
                 except MemcacheError as error:
                     effect = operation.throw(error)
                 else:
@@ -408,15 +511,17 @@ class AsyncClient:
             link = self._links.pop(effect.server, None)
             if link is not None:
                 link.close()
+            if self._shared is not None:
+                self._shared.end(effect.server, error)
             raise exchange_failed(
                 error, self.servers[effect.server], effect.command, written=True
             ) from error
-        finally:
-            self._busy = False
 
-    async def _perform(self, effect: Effect, deadline: float) -> object:
+    async def _perform(
+        self, effect: Effect, deadline: float, attempt: Attempt | None = None
+    ) -> object:
         if isinstance(effect, operations.Exchange):
-            return await self._exchange(effect.server, effect.command, deadline)
+            return await self._exchange(effect.server, effect.command, deadline, attempt)
         return await self._fan_out(effect.commands, deadline)
 
     async def _fan_out(
@@ -445,21 +550,33 @@ class AsyncClient:
             raise mistakes[0]
         return outcomes
 
-    async def _exchange(self, server: int, command: Command[R], deadline: float) -> R:
+    async def _exchange(
+        self,
+        server: int,
+        command: Command[R],
+        deadline: float,
+        attempt: Attempt | None = None,
+    ) -> R:
+        shared = self._shared
+        if shared is not None and can_share(command):
+            return await shared.exchange(server, command, deadline, attempt)
         link, reused = await self._acquire(server, deadline)
         try:
             return await self._exchange_on(server, link, command, deadline)
         except FAILURES as error:
             failure = error
+        now = self._current_backend().now
+        spent = link.spent(now(), reused)
         if may_try_again(failure, command, reused, link.connection.in_reply):
             link, _ = await self._acquire(server, deadline)
             try:
                 return await self._exchange_on(server, link, command, deadline)
             except FAILURES as error:
                 failure = error
+            spent += link.spent(now(), reused=False)
         if self.closed:
             raise ClientClosed("the client has been closed") from failure
-        raise exchange_failed(failure, self.servers[server], command, written=True)
+        raise exchange_failed(failure, self.servers[server], command, written=True, spent=spent)
 
     async def _exchange_on(
         self, server: int, link: AsyncLink, command: Command[R], deadline: float
@@ -472,7 +589,10 @@ class AsyncClient:
         finally:
             # Among the idle ones if it is idle; it has closed itself if it is not.
             if link.is_open:
-                self._links[server] = link
+                if self._shared is not None:
+                    link.close()  # it was for a command that cannot share
+                else:
+                    self._links[server] = link
 
     # ----------------------------------------------------------------------------------- links
 
@@ -495,44 +615,30 @@ class AsyncClient:
     async def _open(self, server: int, deadline: float) -> AsyncLink:
         """A new link, on which the server has answered its first question."""
         backend = self._current_backend()
-        limit = self._options.connect_timeout
-        connect_by = deadline if limit is None else min(deadline, backend.now() + limit)
-        link: AsyncLink | None = None
-
-        async def connect_and_greet() -> None:
-            nonlocal link
-            transport = await backend.connect(self._setup.servers[server].address)
-            link = AsyncLink(transport, backend.now())
-            self._opened[server] = ref(link)
-            if self.closed:
-                raise ConnectionAbortedError("closed while connecting")
-            await link.exchange(self._setup.dialect.hello())
-            link.check()
-
+        opening = Opening(self, self._options, server, backend.now, deadline)
         try:
-            await backend.within(_left(connect_by, backend.now()), connect_and_greet)
-        except FAILURES as error:
-            if link is not None:
-                link.close()
-            if self.closed:
-                raise ClientClosed("the client has been closed") from error
-            raise connect_failed(
-                error,
-                self.servers[server],
-                self._setup.dialect.name,
-                greeted=link is not None,
-                in_time=backend.now() < deadline,
-            ) from error
-        except BaseException:
-            if link is not None:
-                link.close()
+            connect_by = opening.by(deadline)
+            how = opening.how(backend)
+            if how:
+                how["deadline"] = connect_by
+
+            async def connect_and_greet() -> AsyncLink:
+                transport = await backend.connect(self._setup.servers[server].address, **how)
+                link = AsyncLink(transport, backend.now())
+                self._opened[server] = ref(link)
+                opening.connected(link)
+                await link.exchange(self._setup.dialect.hello())
+                opening.done(link)
+                return link
+
+            return await backend.within(_left(connect_by, backend.now()), connect_and_greet)
+        except BaseException as error:
+            opening.failed(error)
             raise
-        assert link is not None
-        return link
 
 
 # In a child process, the connections of its parent.
-_ORPHANS: list[dict[int, AsyncLink]] = []
+_ORPHANS: list[tuple[dict[int, AsyncLink], SharedLinks | None]] = []
 
 
 class Event:

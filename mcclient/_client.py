@@ -19,24 +19,27 @@ from mcproto.transports.blocking import BlockingBackend
 from . import operations
 from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
 from ._expiry import exptime_of
-from ._failures import connect_failed, exchange_failed, may_try_again
+from ._failures import exchange_failed, may_try_again
 from ._fork import tell_after_fork
 from ._link import STALE_AFTER, ClosedLinks, Link
+from ._opening import Opening, runs_jobs
 from ._options import Options, check_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from types import TracebackType
     from typing import Any, Literal, Self, TypeVar
 
     from mcproto import Command
-    from mcproto.transports import Backend, Transport
+    from mcproto.transports import Backend, Context, JobBackend, Transport, Wait
 
     from ._expiry import Expire
     from ._item import CasItem
+    from ._observers import Observer
     from ._servers import Servers
     from .operations import Effect, Operation
+    from .rings._pylibmc import Profile
     from .values import Codec
 
     R = TypeVar("R")
@@ -76,17 +79,26 @@ class Client:
 
     Args:
         servers: an address or several: ``"host"``, ``"host:port"``, ``"host:port:weight"``,
-            ``"[::1]:port"``, ``"/path"``, ``"memcached://host:port"`` or ``(host, port)``.
+            ``"[::1]:port"``, ``"/path"``, ``"memcached://host:port"``, ``"memcaches://host:port"``
+            (TLS) or ``(host, port)``.
         protocol: the commands to use: ``"meta"``, or ``"classic"`` for servers and proxies
             without it.
         backend: how to move bytes: a `mcproto.transports.Backend`; blocking sockets by default.
-        ring: which server a key lives on: ``"ketama"`` or ``"modula"``.
+        ring: which server a key lives on: ``"ketama"``, ``"modula"``, or what
+            `mcclient.rings.pylibmc` gives.
         codec: how values are stored: ``"plain"`` (bytes, str and int), ``"json"``, or an object
             with ``serialize(value) -> (bytes, flags)`` and ``deserialize(data, flags)``.
         key_prefix: put before every key on the wire. The ring does not see it.
         timeout: seconds for a whole operation, None: no limit.
         connect_timeout: seconds for connecting, within that.
         on_unavailable: ``"raise"``, or ``"miss"``: to reads, a lost server's keys are misses.
+        observer: is told what happens, here and in clones: see `Observer`. Then `get` and `set`
+            do without their short way.
+        ssl_context: how to speak TLS: an `ssl.SSLContext` (see `tls_context`), or a function that
+            gives one and is called at every connection, so that new certificates are taken up.
+            With it, TLS is spoken to all servers but unix sockets and those given as
+            ``memcached://``. Without, to ``memcaches://`` only, with the system's authorities and
+            no certificate of ours. The server's must be valid and name its host.
 
     Attributes:
         servers: the servers as text, in the order given.
@@ -97,8 +109,9 @@ class Client:
         "__weakref__",
         "_as_is",
         "_backend",
-        "_has_door",
+        "_door_closes",
         "_links",
+        "_observer",
         "_opened",
         "_options",
         "_routes",
@@ -114,12 +127,14 @@ class Client:
         *,
         protocol: Literal["meta", "classic"] = "meta",
         backend: Backend[Any] | None = None,
-        ring: Literal["ketama", "modula", "pylibmc"] = "ketama",
+        ring: Literal["ketama", "modula", "pylibmc"] | Profile = "ketama",
         codec: Literal["plain", "json"] | Codec = "plain",
         key_prefix: str | bytes = "",
         timeout: float | None = 1.0,
         connect_timeout: float | None = 1.0,
         on_unavailable: Literal["raise", "miss"] = "raise",
+        observer: Observer | None = None,
+        ssl_context: Context | None = None,
     ) -> None:
         if backend is None:
             backend = BlockingBackend()
@@ -134,7 +149,10 @@ class Client:
             timeout=timeout,
             connect_timeout=connect_timeout,
             on_unavailable=on_unavailable,
+            observer=observer,
+            ssl_context=ssl_context,
         )
+        options.check_tls(backend)
         self._start(options, backend)
 
     def _start(self, options: Options, backend: Backend[Any]) -> None:
@@ -143,10 +161,13 @@ class Client:
         self.closed = False
         self._options = options
         self._setup = setup
+        self._observer = options.observer
+        # Seconds of idleness after which a link is not used by its direct door. An observer would
+        # see nothing there, and a call in a hurry has a limit of its own: for them it is shut.
+        self._door_closes = STALE_AFTER if options.observer is None else -1.0
         self._routes = setup.routes
         self._backend: Backend[Transport] = backend
         self._timeout = inf if options.timeout is None else options.timeout
-        self._has_door = setup.dialect.name == "meta"
         # The flags under which the direct way may hand out a value as it came: with a codec of
         # the user's own, none.
         self._as_is = 0 if options.zero_is_bytes else -1
@@ -154,7 +175,7 @@ class Client:
         self._links: dict[int, Link] = {}
         # The newest link to each server, wherever it is. Asked only where none is idle.
         self._opened: dict[int, ref[Link]] = {}
-        tell_after_fork(self)
+        tell_after_fork(self.forget_connections)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -226,7 +247,8 @@ class Client:
             data, flags = self._setup.serialize(value)
         link = self._take(server) if len(data) <= _DIRECT_SIZE else None
         if link is None:
-            return self._run(operations.store_data(self._setup, key, data, flags, exptime))
+            operation = operations.store_data(self._setup, key, data, flags, exptime)
+            return self._run(operation, name="set")
         try:
             stored = link.store(wire, data, flags, exptime)
         except FAILURES as error:
@@ -240,25 +262,27 @@ class Client:
 
     def add(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value* if nothing is there. False: something is. Raises as `set` does."""
-        return self._run(operations.store(self._setup, "add", key, value, exptime_of(expire)))
+        operation = operations.store(self._setup, "add", key, value, exptime_of(expire))
+        return self._run(operation, name="add")
 
     def replace(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value* if something is there. False: nothing is. Raises as `set` does."""
-        return self._run(operations.store(self._setup, "replace", key, value, exptime_of(expire)))
+        operation = operations.store(self._setup, "replace", key, value, exptime_of(expire))
+        return self._run(operation, name="replace")
 
     def append(self, key: str | bytes, value: object) -> bool:
         """Put *value* behind what is there. False: nothing is. Raises as `set` does.
 
         The item keeps its flags and expiry: append what is of the same kind.
         """
-        return self._run(operations.join(self._setup, "append", key, value))
+        return self._run(operations.join(self._setup, "append", key, value), name="append")
 
     def prepend(self, key: str | bytes, value: object) -> bool:
         """Put *value* before what is there. False: nothing is. Raises as `set` does.
 
         The item keeps its flags and expiry: prepend what is of the same kind.
         """
-        return self._run(operations.join(self._setup, "prepend", key, value))
+        return self._run(operations.join(self._setup, "prepend", key, value), name="prepend")
 
     def cas(self, key: str | bytes, value: object, cas: int, expire: Expire = 0) -> bool:
         """Store *value* if the item is still the one that `gets` gave with this *cas*.
@@ -316,7 +340,8 @@ class Client:
             BadCommand: the item is no number.
         """
         exptime = exptime_of(expire)
-        return self._run(operations.arithmetic(self._setup, key, True, delta, initial, exptime))
+        operation = operations.arithmetic(self._setup, key, True, delta, initial, exptime)
+        return self._run(operation, name="incr")
 
     def decr(
         self,
@@ -331,7 +356,8 @@ class Client:
         As `incr` in all else.
         """
         exptime = exptime_of(expire)
-        return self._run(operations.arithmetic(self._setup, key, False, delta, initial, exptime))
+        operation = operations.arithmetic(self._setup, key, False, delta, initial, exptime)
+        return self._run(operation, name="decr")
 
     def touch(self, key: str | bytes, expire: Expire) -> bool:
         """Give the item a new expiry. False: there is none."""
@@ -368,7 +394,7 @@ class Client:
     def execute(self, command: Command[R], *, server: str | tuple[str, int] | None = None) -> R:
         """Send any command of mcproto and give back ``command.result(reply)``.
 
-        Keys go out as they stand in the command, without `key_prefix`. A silent command
+        Keys go out as they stand in the command, without *key_prefix*. A silent command
         (noreply, quiet) is followed by a barrier that is waited for.
 
         Args:
@@ -400,6 +426,16 @@ class Client:
         return self._run(operations.contains(self._setup, key))
 
     # ------------------------------------------------------------------------------ the client
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds for a whole operation; None: no limit."""
+        return self._options.timeout
+
+    @property
+    def observer(self) -> Observer | None:
+        """Who is told what happens."""
+        return self._observer
 
     def clone(self) -> Self:
         """Another client with the same options, and connections of its own. Connects nothing."""
@@ -437,18 +473,35 @@ class Client:
     ) -> None:
         self.close()
 
+    def hurry(self, seconds: float | None) -> None:
+        """Give the next calls less time than *timeout*: what waiting for a client has left of it.
+
+        None: all of it again.
+        """
+        self._timeout = seconds if seconds is not None else self._options.timeout or inf
+        shut = seconds is not None or self._observer is not None
+        self._door_closes = -1.0 if shut else STALE_AFTER
+
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"{type(self).__name__}({list(self.servers)!r}{state})"
 
     # ------------------------------------------------------------------------------ the runner
 
-    def _run(self, operation: Operation[R], failed: tuple[int, Link, Exception] | None = None) -> R:
+    def _run(
+        self,
+        operation: Operation[R],
+        failed: tuple[int, Link, Exception] | None = None,
+        name: str | None = None,
+    ) -> R:
         """Do what the operation asks for, and give back its result.
 
         Args:
             failed: the first exchange has been tried already, and this came of it.
+            name: what an observer calls it; None: the operation's own name.
         """
+        if self._observer is not None:
+            operation = operations.watched(self._setup, operation, self._observer, name, monotonic)
         since = monotonic() if failed is None else failed[1].since
         deadline = since + self._timeout
         effect: Effect | None = None
@@ -515,12 +568,14 @@ class Client:
     ) -> R:
         """An exchange has failed: try again where that is right, else say what happened."""
         again = may_try_again(error, command, reused, link.connection.in_reply)
+        spent = link.spent(monotonic(), reused)
         self._put_back(server, link)
         if again and monotonic() < deadline:
             fresh, _ = self._acquire(server, deadline, deadline)
             try:
                 result = fresh.exchange(command, deadline)
             except FAILURES as second:
+                spent += fresh.spent(monotonic(), reused=False)
                 self._put_back(server, fresh)
                 error = second
             except BaseException:
@@ -531,12 +586,19 @@ class Client:
                 return result
         if self.closed:
             raise ClientClosed("the client has been closed") from error
-        raise exchange_failed(error, self.servers[server], command, written=True)
+        raise exchange_failed(error, self.servers[server], command, written=True, spent=spent)
 
     def _fan_out(
         self, commands: Mapping[int, Command[object]], deadline: float
     ) -> dict[int, object]:
         """One exchange with each of several servers: what came of each."""
+        backend = self._backend
+        if runs_jobs(backend):
+            found = backend.run_all(
+                [self._job(backend, *asked, deadline) for asked in commands.items()],
+                (ServerUnavailable, CommandFailed),
+            )
+            return dict(zip(commands, found, strict=True))
         outcomes: dict[int, object] = {}
         taken: dict[int, tuple[Link, bool]] = {}
         try:
@@ -571,6 +633,70 @@ class Client:
                 self._put_back(server, link)
         return outcomes
 
+    # The same as jobs, for a backend that can run many: `_exchange` and `_open` in steps.
+
+    def _job(
+        self, backend: JobBackend[Transport], server: int, command: Command[R], deadline: float
+    ) -> Generator[Wait, None, R]:
+        link = self._take_idle(server)
+        reused = link is not None
+        if link is None:
+            link = yield from self._opening(backend, server, deadline)
+        failure: Exception | None = None
+        try:
+            try:
+                return (yield from self._exchanging(backend, server, link, command, deadline))
+            except FAILURES as error:
+                failure = error
+            spent = link.spent(monotonic(), reused)
+            if may_try_again(failure, command, reused, link.connection.in_reply):
+                link = yield from self._opening(backend, server, deadline)
+                try:
+                    return (yield from self._exchanging(backend, server, link, command, deadline))
+                except FAILURES as error:
+                    failure = error
+                spent += link.spent(monotonic(), reused=False)
+            if self.closed:
+                raise ClientClosed("the client has been closed") from failure
+            name = self.servers[server]
+            raise exchange_failed(failure, name, command, written=True, spent=spent)
+        finally:
+            del failure  # or it and this frame would hold each other
+
+    def _opening(
+        self, backend: JobBackend[Transport], server: int, deadline: float
+    ) -> Generator[Wait, None, Link]:
+        opening = Opening(self, self._options, server, monotonic, deadline)
+        try:
+            connect_by = opening.by(deadline)
+            how = opening.how(backend)
+            address = self._setup.servers[server].address
+            link = self._new_link((yield from backend.connecting(address, connect_by, **how)))
+            self._opened[server] = ref(link)
+            opening.connected(link)
+            hello = self._setup.dialect.hello()
+            yield from link.exchanging(backend, hello, connect_by)
+            link.has_door = self._setup.dialect.name == "meta"
+            opening.done(link)
+        except BaseException as error:
+            opening.failed(error)
+            raise
+        return link
+
+    def _exchanging(
+        self,
+        backend: JobBackend[Transport],
+        server: int,
+        link: Link,
+        command: Command[R],
+        deadline: float,
+    ) -> Generator[Wait, None, R]:
+        try:
+            return (yield from link.exchanging(backend, command, deadline))
+        finally:
+            # Whatever has ended it, an interruption of the others too.
+            self._put_back(server, link)
+
     # ----------------------------------------------------------------------------------- links
 
     def _take(self, server: int) -> Link | None:
@@ -578,7 +704,7 @@ class Client:
         link = self._links.pop(server, None)
         if link is not None:
             now = monotonic()
-            if now - link.since < STALE_AFTER and self._has_door:
+            if now - link.since < self._door_closes and link.has_door:
                 link.since = now
                 return link
             self._links[server] = link
@@ -592,12 +718,19 @@ class Client:
             ClientClosed: there are none any more.
             ServerUnavailable: there was none, and it could not be opened.
         """
+        link = self._take_idle(server)
+        if link is not None:
+            return link, True
+        return self._open(server, deadline, connect_by), False
+
+    def _take_idle(self, server: int) -> Link | None:
+        """The idle link, if there is one that can be used. Raises as `_acquire`."""
         link = self._links.pop(server, None)
         if link is not None:
             now = monotonic()
             if link.is_usable(now):
                 link.since = now
-                return link, True
+                return link
             link.close()
         else:
             reference = self._opened.get(server)
@@ -605,45 +738,38 @@ class Client:
             # One that was lost in an interruption is closed, or gone, or idle: not in use.
             if used is not None and used.is_open and not used.connection.is_idle:
                 raise ClientBusy("one client, two callers at a time; see ClientPool")
-        return self._open(server, deadline, connect_by), False
+        return None
 
     def _open(self, server: int, deadline: float, connect_by: float) -> Link:
         """A new link, on which the server has answered its first question."""
-        link: Link | None = None
-        limit = self._options.connect_timeout
-        if limit is not None:
-            connect_by = min(connect_by, monotonic() + limit)
+        opening = Opening(self, self._options, server, monotonic, deadline)
         try:
-            transport = self._backend.connect(self._setup.servers[server].address, connect_by)
-            link = Link(transport, self._options.timeout)
+            connect_by = opening.by(connect_by)
+            how = opening.how(self._backend)
+            address = self._setup.servers[server].address
+            link = self._new_link(self._backend.connect(address, connect_by, **how))
             self._opened[server] = ref(link)
-            if self.closed:
-                raise ConnectionAbortedError("closed while connecting")
-            link.exchange(self._setup.dialect.hello(), connect_by)
-            link.check()
-            link.rearm()
-        except FAILURES as error:
-            if link is not None:
-                link.close()
-            if self.closed:
-                raise ClientClosed("the client has been closed") from error
-            raise connect_failed(
-                error,
-                self.servers[server],
-                self._setup.dialect.name,
-                greeted=link is not None,
-                in_time=monotonic() < deadline,
-            ) from error
-        except BaseException:
-            if link is not None:
-                link.close()
+            opening.connected(link)
+            self._greet(link, connect_by)
+            opening.done(link)
+        except BaseException as error:
+            opening.failed(error)
             raise
         return link
+
+    # What the first words are, and over what, is what `mcclient.pylibmc` has its own ideas of.
+
+    def _new_link(self, transport: Transport) -> Link:
+        return Link(transport, self._options.timeout)
+
+    def _greet(self, link: Link, deadline: float) -> None:
+        """Ask what every server of the dialect answers."""
+        link.exchange(self._setup.dialect.hello(), deadline)
+        link.has_door = self._setup.dialect.name == "meta"
 
     def _put_back(self, server: int, link: Link) -> None:
         """Among the idle ones if it is idle; closed if it is not."""
         if link.is_open and link.connection.is_idle:
-            link.rearm()
             self._links[server] = link
         else:
             link.close()

@@ -12,6 +12,7 @@ from time import monotonic
 
 from mcproto import CLOSED, NEED_DATA, ClientConnection, ProtocolDesync, meta
 from mcproto._direct import get_forms, set_forms
+from mcproto._parts import LARGE
 from mcproto._typing import Generic
 from mcproto.transports import RECEIVE_SIZE
 from mcproto.transports._exchange import exchange, receive
@@ -20,10 +21,20 @@ from ._errors import ClientClosed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, TypeVar
+    from collections.abc import Generator
+    from typing import Literal, NoReturn, TypeGuard, TypeVar
 
     from mcproto import Command
-    from mcproto.transports import AsyncTransport, Transport
+    from mcproto._direct import Heads
+    from mcproto.transports import (
+        AsyncTransport,
+        JobBackend,
+        LargeAsyncTransport,
+        Transport,
+        Wait,
+    )
+
+    from ._timeline import Spent, Timeline
 
     AnyTransport = TypeVar("AnyTransport", Transport, AsyncTransport)
     L = TypeVar("L", bound="Link | AsyncLink")
@@ -38,6 +49,9 @@ STALE_AFTER = 0.05
 
 Sooner than that, a stray reply is caught by what must match; the look costs a system call."""
 
+# What the direct door says when a moment was not enough.
+NOT_YET = (BlockingIOError, TimeoutError)
+
 
 class _AnyLink(Generic[AnyTransport]):
     """What a link is, whoever waits for its bytes.
@@ -46,15 +60,19 @@ class _AnyLink(Generic[AnyTransport]):
         connection: the protocol's state.
         since: when the last exchange began, on the client's clock.
         is_open: whether it has not been closed.
+        timeline: how it was opened, and the first exchange on it.
     """
 
-    __slots__ = ("__weakref__", "connection", "is_open", "since", "transport")
+    __slots__ = ("__weakref__", "connection", "is_open", "since", "timeline", "transport")
 
-    def __init__(self, transport: AnyTransport, now: float) -> None:
+    def __init__(
+        self, transport: AnyTransport, now: float, protocol: Literal["text", "binary"] = "text"
+    ) -> None:
         self.transport: AnyTransport = transport
-        self.connection = ClientConnection()
+        self.connection = ClientConnection(protocol)
         self.since = now
         self.is_open = True
+        self.timeline: Timeline | None = None
 
     def is_usable(self, now: float) -> bool:
         """Whether the next exchange may start: idle, and nothing has come in the meantime."""
@@ -66,6 +84,12 @@ class _AnyLink(Generic[AnyTransport]):
         """Raise RemoteProtocolError if more has come than the last reply."""
         if self.connection.is_broken:
             self.connection.next_event()
+
+    def spent(self, now: float, reused: bool) -> Spent:
+        """Where the time of the exchange has gone that has just failed, and of opening for it."""
+        if reused or self.timeline is None:
+            return (("exchange", now - self.since),)
+        return self.timeline.spent()
 
     def close(self) -> None:
         self.is_open = False
@@ -81,16 +105,26 @@ class Link(_AnyLink["Transport"]):
 
     Args:
         timeout: seconds that an exchange through the direct door may take.
+        protocol: what is spoken over it: ``"text"`` or ``"binary"``.
+
+    Attributes:
+        has_door: whether the direct door may be used: the server speaks meta.
     """
 
-    __slots__ = ("_next_get", "_next_set", "_receive", "_send", "_timeout")
+    __slots__ = ("_next_get", "_next_set", "_receive", "_send", "_timeout", "has_door")
 
-    def __init__(self, transport: Transport, timeout: float | None) -> None:
-        super().__init__(transport, monotonic())
+    def __init__(
+        self,
+        transport: Transport,
+        timeout: float | None,
+        protocol: Literal["text", "binary"] = "text",
+    ) -> None:
+        super().__init__(transport, monotonic(), protocol)
+        self.has_door = False
         self._timeout = timeout
         self._next_get = get_forms().__next__
         self._next_set = set_forms().__next__
-        self.rearm()
+        self._send, self._receive = transport.direct(timeout)
 
     def exchange(self, command: Command[R], deadline: float) -> R:
         """Send the command and give back what its reply means.
@@ -105,6 +139,18 @@ class Link(_AnyLink["Transport"]):
             self._end()
             raise
 
+    def exchanging(
+        self, backend: JobBackend[Transport], command: Command[R], deadline: float
+    ) -> Generator[Wait, None, R]:
+        """`exchange` as a job for *backend*."""
+        try:
+            return (
+                yield from backend.exchanging(self.transport, self.connection, command, deadline)
+            )
+        except BaseException:
+            self._end()
+            raise
+
     # The direct door, for servers that speak meta.  `exchange` with `meta.Get` and `meta.Set` is
     # the plain version of both, and takes over where a reply is anything but the usual one.
     # `since` has been set to the time of the call: the deadline counts from there.
@@ -115,24 +161,33 @@ class Link(_AnyLink["Transport"]):
         request = form % key
         connection = self.connection
         connection.owed = 1
+        sent, received = 0, None
         try:
-            sent = self._send(request)
-            received = b""
-            if sent == len(request):
-                received = self._receive(RECEIVE_SIZE)
-                head, _, rest = received.partition(b"\r\n")
-                size, flags = heads[head]
-                if rest[size:] == b"\r\n":  # so long it is, and no longer
-                    connection.owed = 0
-                    return rest[:size], flags
-                if received == miss:
-                    connection.owed = 0
-                    return None
-            command = meta.Get(key, f=True, O=heads.token, v=True)
-            reply = self._go_on(command, request[sent:], received)
+            try:
+                sent = self._send(request)
+                if sent == len(request):
+                    received = self._receive(RECEIVE_SIZE)
+                    head, _, rest = received.partition(b"\r\n")
+                    size, flags = heads[head]
+                    if rest[size:] == b"\r\n":  # so long it is, and no longer
+                        connection.owed = 0
+                        return rest[:size], flags
+                    if received == miss:
+                        connection.owed = 0
+                        return None
+            except NOT_YET:
+                pass
+            return self.finish_fetch(key, heads, request[sent:], received)
         except BaseException:
             self._end()
             raise
+
+    def finish_fetch(
+        self, key: bytes, heads: Heads, unsent: bytes, received: bytes | None
+    ) -> tuple[bytes, int] | None:
+        """`fetch`, from where a reply was anything but the usual one, or not whole yet."""
+        command = meta.Get(key, f=True, O=heads.token, v=True)
+        reply = self._go_on(command, unsent, received)
         if reply is None:
             return None
         numbers = reply.number("f")
@@ -149,37 +204,42 @@ class Link(_AnyLink["Transport"]):
         else:
             request = plain % (key, len(value), value)
         connection.owed = 1
+        sent, received = 0, None
         try:
-            sent = self._send(request)
-            received = b""
-            if sent == len(request):
-                received = self._receive(RECEIVE_SIZE)
-                if received == stored:
-                    connection.owed = 0
-                    return True
+            try:
+                sent = self._send(request)
+                if sent == len(request):
+                    received = self._receive(RECEIVE_SIZE)
+                    if received == stored:
+                        connection.owed = 0
+                        return True
+            except NOT_YET:
+                pass
             command = meta.Set(key, value, F=flags or None, O=token, T=exptime or None)
-            return self._go_on(command, request[sent:], received).code == "HD"
+            return self.finish_store(command, request[sent:], received)
         except BaseException:
             self._end()
             raise
 
-    def _go_on(self, command: Command[R], unsent: bytes, received: bytes) -> R:
-        """From the direct door to the plain way: go on with what is not whole yet."""
-        if not received and not unsent:
+    def finish_store(self, command: meta.Set, unsent: bytes, received: bytes | None) -> bool:
+        """`store`, from where the reply was not the usual one, or not whole yet."""
+        return self._go_on(command, unsent, received).code == "HD"
+
+    def _go_on(self, command: Command[R], unsent: bytes, received: bytes | None) -> R:
+        """From the direct door to the plain way: go on with what is not whole yet.
+
+        Args:
+            received: what has come; None: nothing yet.
+        """
+        if received == b"":
             raise ConnectionResetError("the server has closed the connection")
         deadline = inf if self._timeout is None else self.since + self._timeout
         if unsent:
+            if monotonic() >= deadline:
+                raise TimeoutError("the server does not read")
             self.transport.send_all(unsent, deadline)
-        self.connection.resume(command, received)
-        try:
-            return receive(self.transport, self.connection, command, deadline)
-        finally:
-            if self.connection.is_idle:
-                self.rearm()
-
-    def rearm(self) -> None:
-        """Make the direct door good again after the plain way has been used."""
-        self._send, self._receive = self.transport.direct(self._timeout)
+        self.connection.resume(command, received or b"")
+        return receive(self.transport, self.connection, command, deadline)
 
     def abort(self) -> None:
         """End it under the hands of the thread that is using it."""
@@ -192,14 +252,25 @@ class AsyncLink(_AnyLink["AsyncTransport"]):
 
     __slots__ = ()
 
+    def __del__(self) -> None:
+        # Dropped with its client, or on the way: the loop would keep the connection for ever.
+        if getattr(self, "is_open", False):
+            self.close()
+
     async def exchange(self, command: Command[R]) -> R:
         """Send the command and give back what its reply means. Raises as `Link.exchange`."""
         connection, transport = self.connection, self.transport
         try:
-            await transport.send_all(connection.send(command))
+            parts = connection.send_parts(command)
+            if len(parts) == 1 and len(parts[0]) < LARGE:
+                await transport.send_all(parts[0])
+            elif hears_while_sending(transport):
+                await transport.send_parts(parts, connection.receive_data)
+            else:
+                await transport.send_all(b"".join(parts))
             while (event := connection.next_event()) is NEED_DATA:
                 data = await transport.receive_some()
-                if not data:
+                if not data and not command.may_close:
                     raise ConnectionResetError("the server has closed the connection")
                 connection.receive_data(data)
             assert event is not CLOSED  # since something is owed
@@ -207,6 +278,11 @@ class AsyncLink(_AnyLink["AsyncTransport"]):
         except BaseException:
             self._end()
             raise
+
+
+def hears_while_sending(transport: AsyncTransport) -> TypeGuard[LargeAsyncTransport]:
+    """Whether it has the better way for large requests."""
+    return hasattr(transport, "send_parts")
 
 
 class ClosedLinks(dict[int, "L"]):

@@ -7,15 +7,20 @@ from math import isfinite
 from mcproto import InvalidArgument, checked_key
 
 from . import rings, values
+from ._observers import Observer
 from ._servers import parse_server, parse_servers
+from ._tls import tls_context
 from .operations import Classic, Meta, Routes, Setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from ._servers import Servers
+    from mcproto.transports import Context
+
+    from ._servers import Server, Servers
     from .operations import Dialect
+    from .rings._pylibmc import Profile
     from .values import Codec
 
     T = TypeVar("T")
@@ -33,25 +38,36 @@ class Options:
         setup: what the operations need of them.
         timeout: seconds for an operation, or None.
         connect_timeout: seconds for connecting within it, or None.
+        observer: who is told what happens, if anybody.
         zero_is_bytes: whether flags 0 is the codec's word for the bytes as they are.
 
     Raises:
         InvalidArgument, TypeError: and the message names the option.
     """
 
-    __slots__ = ("connect_timeout", "setup", "timeout", "zero_is_bytes")
+    __slots__ = (
+        "_context",
+        "_is_context_given",
+        "connect_timeout",
+        "observer",
+        "setup",
+        "timeout",
+        "zero_is_bytes",
+    )
 
     def __init__(
         self,
         *,
         servers: Servers,
         protocol: str,
-        ring: str,
+        ring: str | Profile,
         codec: str | Codec,
         key_prefix: str | bytes,
         timeout: float | None,
         connect_timeout: float | None,
         on_unavailable: str,
+        observer: Observer | None = None,
+        ssl_context: Context | None = None,
     ) -> None:
         parsed = parse_servers(servers)
         self.setup = Setup(
@@ -64,6 +80,40 @@ class Options:
         self.timeout = _checked_seconds("timeout", timeout)
         self.connect_timeout = _checked_seconds("connect_timeout", connect_timeout)
         self.zero_is_bytes = isinstance(codec, str)
+        self.observer = _checked_observer(observer)
+        self._context = _checked_context(ssl_context, parsed)
+        self._is_context_given = ssl_context is not None
+
+    @classmethod
+    def checked(cls, setup: Setup, timeout: float | None, connect_timeout: float | None) -> Options:
+        """Options that somebody has checked by other rules."""
+        options = cls.__new__(cls)
+        options.setup = setup
+        options.timeout = timeout
+        options.connect_timeout = connect_timeout
+        options.zero_is_bytes = True
+        options.observer = None
+        options._context = None
+        options._is_context_given = False
+        return options
+
+    def tls_of(self, server: Server) -> Context | None:
+        """How to speak TLS to *server*, None if it is spoken to in the clear."""
+        if not (self._is_context_given if server.tls is None else server.tls):
+            return None
+        if self._context is None:
+            # The system's authorities are read from files: at first use, and once.
+            self._context = tls_context()
+        return self._context
+
+    def check_tls(self, backend: object) -> None:
+        """Raise InvalidArgument if a server wants TLS, and *backend* does none."""
+        if getattr(backend, "tells_steps", False):
+            return
+        for server in self.setup.servers:
+            if self._is_context_given if server.tls is None else server.tls:
+                kind = type(backend).__name__
+                raise InvalidArgument(f"servers: {server.name} wants TLS, and {kind} does none")
 
     def server_named(self, server: str | tuple[str, int] | None) -> int | None:
         """The number of a server that is given as an address.
@@ -96,6 +146,25 @@ def _chosen(name: str, choice: str, known: dict[str, T]) -> T:
     if choice not in known:
         raise InvalidArgument(f"{name} must be {' or '.join(map(repr, known))}, not {choice!r}")
     return known[choice]
+
+
+def _checked_context(context: Context | None, servers: tuple[Server, ...]) -> Context | None:
+    if context is None:
+        return None
+    if not (callable(context) or hasattr(context, "wrap_bio")):
+        kind = type(context).__name__
+        raise TypeError(f"ssl_context must be an ssl.SSLContext or give one, not {kind}")
+    if all(server.tls is False for server in servers):
+        raise InvalidArgument("ssl_context is of no use: no server is spoken to over TLS")
+    return context
+
+
+def _checked_observer(observer: Observer | None) -> Observer | None:
+    if isinstance(observer, type):
+        raise TypeError(f"observer must be an object, not a class: {observer.__name__}()?")
+    if observer is not None and not isinstance(observer, Observer):
+        raise TypeError(f"observer must be an Observer, not {type(observer).__name__}")
+    return observer
 
 
 def _checked_prefix(prefix: str | bytes) -> bytes:

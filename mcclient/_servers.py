@@ -22,6 +22,7 @@ DEFAULT_PORT: Final = 11211
 _MAX_PORT: Final = 65535
 _MAX_WEIGHT: Final = 65535  # as many bits as pylibmc has for it; enough to be exact in a float
 _FORMS: Final = '"host", "host:port", "host:port:weight", "[::1]:port" or "/path"'
+_SCHEMES: Final = {"memcached": False, "memcaches": True}
 _NO_LISTS: tuple[type[object], ...] = (bytes, bytearray, memoryview, set, frozenset, dict)
 
 
@@ -35,36 +36,51 @@ class Server:
         port: 1 to 65535; 0 for a unix socket.
         path: the unix socket's path; None for TCP.
         weight: its share of the keys, relative to the other servers' weights.
+        tls: whether to speak TLS; None: the address does not say.
         name: the address as text, as in `Client.servers` and in errors: ``"host:port"``,
-            ``"[::1]:port"`` or ``"/path"``.
+            ``"[::1]:port"`` or ``"/path"``; the first two behind ``memcaches://`` if that was said.
         address: what a transport connects to: ``(host, port)``, or the path.
         ring_label: what consistent hashing calls the server.  This is libmemcached's spelling,
             where the default port is left out; another one would move keys.
     """
 
-    __slots__ = ("address", "host", "name", "path", "port", "ring_label", "weight")
+    __slots__ = ("address", "host", "name", "path", "port", "ring_label", "tls", "weight")
 
-    def __init__(self, host: str, port: int, path: str | None = None, weight: int = 1) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        path: str | None = None,
+        weight: int = 1,
+        tls: bool | None = None,
+    ) -> None:
         self.host: Final = host
         self.port: Final = port
         self.path: Final = path
         self.weight: Final = weight
+        self.tls: Final = tls if path is None else False
         self.address: Final[tuple[str, int] | str] = (host, port) if path is None else path
         if path is not None:
             name, label = path, f"{path}:0"
         else:
             name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             label = host if port == DEFAULT_PORT else f"{host}:{port}"
+            if tls:
+                name = f"memcaches://{name}"
         self.name: Final = name
         self.ring_label: Final = label
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Server):
             return NotImplemented
-        return self.address == other.address and self.weight == other.weight
+        return self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self.address, self.weight))
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> object:
+        return self.address, self.weight, bool(self.tls)
 
     def __repr__(self) -> str:
         weight = "" if self.weight == 1 else f", weight={self.weight}"
@@ -93,8 +109,8 @@ def parse_servers(servers: Servers) -> tuple[Server, ...]:
         raise InvalidArgument("servers: there must be at least one")
     seen: set[str] = set()
     for server in parsed:
-        # Names of hosts do not depend on case; paths do.
-        place = server.name.lower() if server.path is None else server.name
+        # Names of hosts do not depend on case; paths do. With or without TLS it is one place.
+        place = server.path or f"{server.host}:{server.port}".lower()
         if place in seen:
             raise InvalidArgument(f"servers: {server.name!r} is there twice")
         seen.add(place)
@@ -106,7 +122,8 @@ def parse_server(spec: object) -> Server:
 
     The forms are ``"host"`` (port 11211), ``"host:port"``, ``"host:port:weight"``, the same with
     an IPv6 address in brackets, and ``"/path"`` for a unix socket; each may follow
-    ``memcached://``.  Host names are ASCII (others have an ``xn--`` form).
+    ``memcached://``, and all but the path ``memcaches://``, which is TLS.  Host names are ASCII
+    (others have an ``xn--`` form).
 
     Raises:
         InvalidArgument: no address; the message shows *spec*, without credentials if it has any.
@@ -127,13 +144,18 @@ def parse_server(spec: object) -> Server:
 
 def _parse_text(spec: str) -> Server:
     text = spec
+    tls: bool | None = None
     scheme, is_url, rest = spec.partition("://")
     if is_url and not spec.startswith("/"):
-        if scheme.lower() != "memcached":
-            tls = " (TLS)" if scheme.lower() == "memcaches" else ""
-            raise _refused(spec, f"unsupported scheme{tls}; only memcached:// is supported")
+        tls = _SCHEMES.get(scheme.lower())
+        if tls is None:
+            raise _refused(
+                spec, "unsupported scheme; there are memcached:// and memcaches:// (TLS)"
+            )
         text = rest
     if text.startswith("/"):
+        if tls:
+            raise _refused(spec, "memcached speaks no TLS over a unix socket")
         if not text.isprintable():
             raise _refused(spec, "a path must not contain characters that do not print")
         return Server("", 0, text)
@@ -162,7 +184,7 @@ def _parse_text(spec: str) -> Server:
         weight = _number(numbers[1])
         if not 1 <= weight <= _MAX_WEIGHT:
             raise _refused(spec, f"the weight must be a number from 1 to {_MAX_WEIGHT}")
-    return Server(host, port, weight=weight)
+    return Server(host, port, weight=weight, tls=tls)
 
 
 def _is_pair(spec: object) -> TypeGuard[tuple[str, int]]:

@@ -35,10 +35,13 @@ if TYPE_CHECKING:
         NO_REPLY,
         BadRequest,
         BinaryReply,
+        Closed,
         ErrorReply,
         Item,
         Lines,
         MetaReply,
+        NeedData,
+        NoReply,
         Number,
         Replies,
         Reply,
@@ -66,6 +69,7 @@ __all__ = [
     "BadRequest",
     "BinaryReply",
     "ClientConnection",
+    "Closed",
     "Command",
     "ErrorReplied",
     "ErrorReply",
@@ -78,6 +82,8 @@ __all__ = [
     "Lines",
     "LocalProtocolError",
     "MetaReply",
+    "NeedData",
+    "NoReply",
     "Number",
     "ProtocolDesync",
     "ProtocolError",
@@ -114,8 +120,9 @@ _HOMES = {
     "_flight": "Flight",
     "_read_commands": "MAX_REQUEST",
     "_replies": """
-        CLOSED NEED_DATA NO_REPLY BadRequest BinaryReply ErrorReply Item Lines MetaReply Number
-        Replies Reply Stats Status StreamLine Text UnplacedError UnplacedReply Values
+        CLOSED NEED_DATA NO_REPLY BadRequest BinaryReply Closed ErrorReply Item Lines MetaReply
+        NeedData NoReply Number Replies Reply Stats Status StreamLine Text UnplacedError
+        UnplacedReply Values
     """,
     "_server_connection": "ServerConnection",
     "_streams": "Stream",
@@ -124,17 +131,19 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> object:
-    # (importlib would be an import of its own.)
-    found: object
-    if name in _DIALECTS:
-        found = __import__(f"{__name__}.{name}", fromlist=["*"])
-    elif name in _HOME_OF:
-        found = getattr(__import__(f"{__name__}.{_HOME_OF[name]}", fromlist=["*"]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # checkers would take it that every name is here
+
+    def __getattr__(name: str) -> object:
+        # (importlib would be an import of its own.)
+        found: object
+        if name in _DIALECTS:
+            found = __import__(f"{__name__}.{name}", fromlist=["*"])
+        elif name in _HOME_OF:
+            found = getattr(__import__(f"{__name__}.{_HOME_OF[name]}", fromlist=["*"]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ is certain to be answered is never mistaken.
 from __future__ import annotations
 
 from ._binary_command import BinaryCommand
-from ._binary_frames import SUCCESS, read_body, read_header
+from ._binary_frames import read_body, read_header
 from ._errors import ProtocolDesync
 from ._fifo import Fifo
 from ._replies import NEED_DATA, NO_REPLY, BinaryReply
@@ -84,12 +84,13 @@ class BinaryFifo(Fifo):
     def _owner(self, header: Header, reply: BinaryReply) -> int:
         """The index of the quiet command that *reply* answers; the ones before it are silent.
 
-        A refusal that several could have got is the oldest one's. But an item that could be
-        another's is nobody's.
+        One that could be another's is nobody's: neither an item nor a refusal is given by guess.
         """
         owners = ((place, c) for place, c in self._addressees(header) if c.owns(reply))
         for place, command in owners:
-            if not command.is_named and reply.status == SUCCESS and any(True for _ in owners):
+            if not command.is_named and any(True for _ in owners):
                 break
             return place
-        raise ProtocolDesync(f"{reply!r} may answer several commands, or none")
+        raise ProtocolDesync(
+            f"{reply!r} may answer several commands, or none: quiet ones need opaques of their own"
+        )

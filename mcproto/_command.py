@@ -11,6 +11,7 @@ from ._errors import ErrorReplied, ProtocolDesync
 from ._read_replies import ERROR_KINDS, Limits
 from ._record import Record
 from ._replies import NEED_DATA, NO_REPLY, ErrorReply, Status, StreamLine
+from ._tokens import checked_received
 from ._typing import Generic, R_co
 
 TYPE_CHECKING = False
@@ -150,6 +151,7 @@ class Command(Record, Generic[R_co]):
             ErrorReplied: as `result` does.
             RemoteProtocolError: *received* is no reply to this command, or more than one.
         """
+        checked_received(received)
         buffer = ReceiveBuffer(MAX_LINE)
         buffer.feed(received)
         progress: Progress = []

@@ -11,7 +11,7 @@ Knows no sockets, and no command in particular.
 from __future__ import annotations
 
 from ._buffer import ReceiveBuffer
-from ._command import MAX_ITEMS, MAX_LINE, MAX_VALUE
+from ._command import MAX_ITEMS, MAX_LINE, MAX_VALUE, Command
 from ._errors import (
     InvalidArgument,
     ItemTooLarge,
@@ -22,13 +22,12 @@ from ._errors import (
 from ._fifo import fifo_for
 from ._read_replies import Limits
 from ._replies import CLOSED, NEED_DATA, NO_REPLY, ErrorReply, StreamLine
-from ._tokens import checked_int
+from ._tokens import checked_int, checked_received
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from ._command import Command
     from ._replies import Closed, NeedData, NoReply, Reply
     from ._streams import LineForm
 
@@ -182,6 +181,8 @@ class ClientConnection:
 
     def _check(self, command: Command[object]) -> None:
         """Raise unless *command* can be sent now."""
+        if not isinstance(command, Command):
+            raise TypeError(f"command must be a Command, not {command!r:.80}")
         self.check(command)
         if self.owed != len(self._fifo.commands):
             raise LocalProtocolError("the direct door is in use: settle that command first")
@@ -235,7 +236,11 @@ class ClientConnection:
         return self._buffer.take(len(self._buffer))
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what the peer has sent; ``b""`` says that it has closed its side. Never raises."""
+        """Take what the peer has sent; ``b""`` says that it has closed its side.
+
+        Raises nothing, whatever the bytes; TypeError for what are none.
+        """
+        checked_received(data)
         if not data:
             self._ended = True
         elif self._broken is None:

@@ -258,7 +258,9 @@ class Fifo:
 
     def _candidates(self, start: int = 0) -> Iterator[tuple[int, Command[object]]]:
         """Whom the next reply can answer: the quiet commands up to the first that is certain."""
-        for place, command in enumerate(islice(self.commands, start, None), start):
+        # (By index: an iterator would have to walk up to the start each time.)
+        for place in range(start, len(self.commands)):
+            command = self.commands[place]
             if not command.noreply:
                 yield place, command
                 if not command.quiet:

@@ -47,6 +47,9 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         self.commands = tuple(commands)
         if not self.commands:
             raise InvalidArgument("commands is empty")
+        for command in self.commands:
+            if not isinstance(command, Command):
+                raise TypeError(f"commands must be Commands, not {command!r:.80}")
         if any(command.is_flight or command.is_last for command in self.commands):
             raise InvalidArgument("commands must not hold a Flight or Quit: no barrier closes them")
         if any(command.is_stream or command.is_alone for command in self.commands):

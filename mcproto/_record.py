@@ -9,6 +9,10 @@ from __future__ import annotations
 __all__ = ["Record"]
 
 
+_LONG = 80
+_MANY = 10
+
+
 class Record:
     """Base of replies and commands: equality, hash and repr by field."""
 
@@ -30,9 +34,22 @@ class Record:
     def __repr__(self) -> str:
         # None and False are what an option is that was not given: a meta command has a dozen.
         fields = zip(self.__match_args__, self._fields(), strict=True)
-        shown = [
-            f"{name}={field!r}"
+        said = [
+            f"{name}={shown(field)}"
             for name, field in fields
             if field is not None and field is not False
         ]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(said)})"
+
+
+def shown(field: object) -> str:
+    """A field for people. Of what is long, the beginning: a value may have 64 MiB."""
+    if isinstance(field, (bytes, bytearray, memoryview, str)) and len(field) > _LONG:
+        start = bytes(field[:_LONG]) if isinstance(field, memoryview) else field[:_LONG]
+        return f"{start!r}... ({len(field)} in all)"
+    if isinstance(field, tuple):
+        parts = [shown(part) for part in field[:_MANY]]
+        if len(field) > _MANY:
+            parts.append(f"... ({len(field)} in all)")
+        return f"({', '.join(parts)}{',' if len(field) == 1 else ''})"
+    return repr(field)

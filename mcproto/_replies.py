@@ -22,10 +22,13 @@ __all__ = [
     "NO_REPLY",
     "BadRequest",
     "BinaryReply",
+    "Closed",
     "ErrorReply",
     "Item",
     "Lines",
     "MetaReply",
+    "NeedData",
+    "NoReply",
     "Number",
     "Replies",
     "Reply",
@@ -58,6 +61,9 @@ if TYPE_CHECKING:
     NeedData: TypeAlias = Literal[Marker.NEED_DATA]
     NoReply: TypeAlias = Literal[Marker.NO_REPLY]
     Closed: TypeAlias = Literal[Marker.CLOSED]
+else:
+    # For annotations that are looked at when the program runs.
+    NeedData = NoReply = Closed = Marker
 
 
 class Status(Enum):

@@ -26,14 +26,16 @@ from ._replies import (
     BadRequest,
     ErrorReply,
     Lines,
+    LoudReply,
     MetaReply,
+    Number,
     Status,
     StreamLine,
     Values,
 )
-from ._tokens import checked_bool, checked_int
+from ._tokens import U32, U64, checked_bool, checked_int, checked_received
 from ._write_replies import write_reply
-from .classic import Stats
+from .classic import GatMany, GetMany, GetsMany, Stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +161,11 @@ class ServerConnection:
         return self._broken
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what the peer has sent; ``b""`` says that it has closed its side. Never raises."""
+        """Take what the peer has sent; ``b""`` says that it has closed its side.
+
+        Raises nothing, whatever the bytes; TypeError for what are none.
+        """
+        checked_received(data)
         if not data:
             self._ended = True
         elif not self._closing and self._log is None:
@@ -334,9 +340,27 @@ def _check_fit(asked: Command[object] | BadRequest, reply: Reply) -> None:
         raise LocalProtocolError(str(error)) from None
     except ErrorReplied:
         pass  # a refusal, which any command can get
-    if isinstance(reply, Values) and any(
-        (item.cas is not None) != asked.with_cas for item in reply.items
-    ):
-        raise LocalProtocolError(f"cas uniques go with gets and gats, not {type(asked).__name__}")
-    if isinstance(reply, MetaReply) and (reply.value is not None) != (reply.code == "VA"):
-        raise LocalProtocolError("a value goes with the code VA, and the code VA with a value")
+    if isinstance(reply, Values):
+        _check_items(asked, reply)
+    elif isinstance(reply, Number):
+        checked_int("value", reply.value, 0, U64)
+    elif isinstance(reply, MetaReply):
+        if (reply.value is not None) != (reply.code == "VA"):
+            raise LocalProtocolError("a value goes with the code VA, and the code VA with a value")
+        # (What is kept to itself is no answer that a client would take.)
+        if not (asked.hides(reply) or isinstance(reply, LoudReply) or asked.may_get(reply)):
+            raise LocalProtocolError(f"{asked!r} cannot be answered by {reply!r}")
+
+
+def _check_items(asked: Command[object], reply: Values) -> None:
+    keys = asked.keys if isinstance(asked, (GetMany, GetsMany, GatMany)) else None
+    for item in reply.items:
+        if (item.cas is not None) != asked.with_cas:
+            raise LocalProtocolError(
+                f"cas uniques go with gets and gats, not {type(asked).__name__}"
+            )
+        if keys is not None and item.key not in keys:
+            raise LocalProtocolError(f"{asked!r} does not ask for {item.key!r}")
+        checked_int("flags", item.flags, 0, U32)
+        if item.cas is not None:
+            checked_int("cas", item.cas, 0, U64)

@@ -132,6 +132,12 @@ def checked_words(name: str, text: str | bytes) -> str:
         raise InvalidArgument(f"{name} is not UTF-8: {wire!r}") from None
 
 
+def checked_received(data: object) -> None:
+    """Raise TypeError for what a receiving call never gives. (None would be taken for an end.)"""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"data must be bytes, not {type(data).__name__}")
+
+
 def _shown(value: int) -> str:
     # An int of more than 4300 digits refuses to be printed.
     return str(value) if value.bit_length() < 256 else f"a number of {value.bit_length()} bits"

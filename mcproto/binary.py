@@ -5,8 +5,8 @@ and still speaks it.  A binary connection carries nothing else.
 
 A quiet command hears only what is not the usual outcome: of retrievals the hits, of all others the
 failures.  Replies say whose they are by the *opaque* (and the key, with *with_key*), so quiet
-commands that are on their way together need opaques of their own: what could answer several of
-them is taken for an error, if it is an item, and else for the oldest one's.
+commands that are on their way together need opaques of their own: a reply that could answer
+several of them breaks the connection, since neither an item nor a failure is given by guess.
 
 Where the result is a `Status`, it is the reply's status by its name: ``STORED`` or ``DELETED``,
 ``NOT_FOUND``, ``EXISTS`` (another cas; of `Add` also: something is there), ``NOT_STORED``. All

@@ -107,7 +107,10 @@ class _RetrievalOfOne(_Retrieval["Item | None"]):
 
     def result(self, reply: Reply | NoReply) -> Item | None:
         if isinstance(reply, Values):
-            return reply.items[0] if reply.items else None
+            if not reply.items:
+                return None
+            if len(reply.items) == 1 and reply.items[0].key == self.key:
+                return reply.items[0]
         raise self._unexpected(reply)
 
 

@@ -67,9 +67,11 @@ apt_install() {
 }
 
 need_memcached() {
-    command -v memcached >/dev/null || apt_install memcached ||
-        say "There is no memcached here, and it could not be installed: the tests that need it will" \
-            "fail. To leave them out: -m 'not memcached'."
+    # And memccapable, which asks a server whether it can do all that memcached can.
+    { command -v memcached && command -v memccapable; } >/dev/null ||
+        apt_install memcached libmemcached-tools ||
+        say "There is no memcached or no memccapable here, and they could not be installed: the" \
+            "tests that need them will fail. To leave them out: -m 'not memcached'."
 }
 
 # Make an empty environment in $VENV, of the Python $python, with $tool.
@@ -97,6 +99,25 @@ install() {
         "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
             --constraint scripts/constraints.txt "$@" </dev/null
     fi
+}
+
+# The real pylibmc, for what is compared with it. Its wheels have an old libmemcached inside, or are
+# not there for a Python: it is compiled against the one that the system has.
+install_pylibmc() {
+    # For the headers of a Python that is Debian's own.
+    headers=$("$VENV/bin/python" -c '
+import os, sys, sysconfig
+if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
+    print("libpython%d.%d-dev" % sys.version_info[:2])')
+    if [ ! -e /usr/include/libmemcached/memcached.h ] || [ ! -e /usr/include/zlib.h ] ||
+        ! command -v cc >/dev/null || [ -n "$headers" ]; then
+        # shellcheck disable=SC2086 # none or one
+        apt_install gcc libc6-dev libmemcached-dev libsasl2-dev zlib1g-dev $headers || true
+    fi
+    install --no-binary pylibmc "pylibmc==1.6.3" ||
+        say "The real pylibmc could not be compiled here (Debian: apt-get install gcc" \
+            "libmemcached-dev zlib1g-dev): the tests that compare with it will fail. To leave them" \
+            "out: -m 'not pylibmc'."
 }
 
 # Afterwards $VENV has what the suite needs; and the developers' tools, if $1 is "dev", not "test".
@@ -148,5 +169,6 @@ with open("pyproject.toml", "rb") as file:
     else
         install --editable ".[test]" || return
     fi
+    install_pylibmc
     echo "$made_from $1" >"$VENV/.stamp"
 }

@@ -14,7 +14,13 @@ BENCHMARKS = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
 
 
 @pytest.mark.memcached
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.pylibmc if name == "pylibmc.py" else ())
+        for name in BENCHMARKS
+    ],
+)
 def test_a_quick_run_has_a_number_for_every_way_and_judges_nothing(name: str) -> None:
     run = subprocess.run(
         [sys.executable, FOLDER / name, "--quick", "--json"], capture_output=True, check=False

@@ -43,11 +43,13 @@ CORE = set("binascii collections enum itertools struct".split())
 
 INTERFACES = "mcproto mcproto.transports.__init__ "
 HELPERS = INTERFACES + "mcproto.transports "
-SOCKETS = HELPERS + "mcproto.transports._sockets "
+NAMES = HELPERS + "mcproto.transports._resolve "
+SOCKETS = NAMES + "mcproto.transports._sockets mcproto.transports._tls "
+SHARED = HELPERS + "mcproto.transports._shared "
 ADAPTERS = "mcproto.transports.asyncio mcproto.transports.blocking mcproto.transports.trio "
 LOGIC = (
     "mcproto mcclient._errors mcclient._failures mcclient._item mcclient._servers mcclient.rings "
-    "mcclient.values mcclient.operations "
+    "mcclient.values mcclient.operations mcclient._observers "
 )
 
 # A module belongs to the row with the longest name that it lies in, so that a new one has the
@@ -57,27 +59,56 @@ TABLE = {
     # One adapter for each way of moving bytes. None knows another; what they share is beside them.
     "mcproto.transports.__init__": Row("mcproto"),
     "mcproto.transports": Row(INTERFACES, "time"),
-    "mcproto.transports._sockets": Row(HELPERS, "socket time"),
-    "mcproto.transports.asyncio": Row(SOCKETS, "asyncio select socket"),
-    "mcproto.transports.blocking": Row(SOCKETS, "socket time"),
+    "mcproto.transports._resolve": Row(HELPERS, "os socket threading time"),
+    "mcproto.transports._sockets": Row(NAMES + "mcproto.transports._tls ", "os select socket time"),
+    "mcproto.transports._tls": Row(HELPERS, "ssl"),
+    "mcproto.transports._together": Row(HELPERS, "selectors time"),
+    "mcproto.transports._shared": Row(HELPERS + "mcproto.transports._tls "),
+    "mcproto.transports._by_turns": Row(SHARED),
+    "mcproto.transports._asyncio_shared": Row(SHARED + "mcproto.transports._tls ", "asyncio"),
+    "mcproto.transports._trio_shared": Row(SHARED + "mcproto.transports._tls ", "trio"),
+    "mcproto.transports.asyncio": Row(
+        SOCKETS + SHARED + "mcproto.transports._asyncio_shared mcproto.transports._by_turns ",
+        "asyncio select socket",
+    ),
+    "mcproto.transports.blocking": Row(SOCKETS + "mcproto.transports._together ", "os socket time"),
     "mcproto.transports.memory": Row(HELPERS),
-    "mcproto.transports.selector": Row(SOCKETS, "select selectors socket time"),
-    "mcproto.transports.trio": Row(SOCKETS, "os socket trio"),
+    "mcproto.transports.selector": Row(SOCKETS + "mcproto.transports._together ", "socket"),
+    "mcproto.transports.udp": Row(SOCKETS, "secrets socket time"),
+    "mcproto.transports.trio": Row(
+        SOCKETS + SHARED + "mcproto.transports._trio_shared mcproto.transports._by_turns ",
+        "socket trio",
+    ),
+    # For tests, and only asked for by them.
+    "mcproto.testing": Row(INTERFACES, "hypothesis os socket threading time"),
     # Everything with an opinion and without I/O.
-    "mcclient._errors": Row("mcproto"),
-    "mcclient._failures": Row("mcproto mcclient._errors"),
+    "mcclient._errors": Row("mcproto mcclient._timeline"),
+    "mcclient._failures": Row("mcproto mcclient._errors mcclient._timeline"),
     "mcclient._item": Row(),
+    "mcclient._logs": Row(),
+    "mcclient._observers": Row("mcproto mcclient._errors mcclient._logs"),
     "mcclient._servers": Row("mcproto mcclient._errors"),
     "mcclient.rings": Row("mcproto mcclient._errors mcclient._servers"),
     "mcclient.values": Row("mcproto mcclient._errors"),
     "mcclient.operations": Row(LOGIC),
     # The clients: they have the clock and choose the backend; moving bytes is the backend's.
-    "mcclient": Row(HELPERS + ADAPTERS + LOGIC + "mcclient._fork ", "time"),
+    "mcclient": Row(
+        SHARED + ADAPTERS + LOGIC + "mcclient._fork mcclient._timeline mcclient._tls ", "time"
+    ),
     "mcclient._fork": Row("", "os"),
+    "mcclient._timeline": Row(),
+    "mcclient._tls": Row("", "ssl"),
     # Pools know clients as something with `clone()`; the pooled client has their methods.
-    "mcclient.pools._lender": Row("mcproto mcclient._errors"),
-    "mcclient.pools": Row(LOGIC + INTERFACES + "mcclient mcclient.pools._lender", "threading time"),
-    "mcclient.__init__": Row(LOGIC + "mcclient mcclient.pools"),
+    "mcclient.pools._counts": Row("", "threading"),
+    "mcclient.pools._lender": Row("mcproto mcclient._errors mcclient._logs mcclient.pools._counts"),
+    "mcclient.pools": Row(
+        LOGIC + INTERFACES + "mcclient mcclient._fork mcclient.pools._counts "
+        "mcclient.pools._lender",
+        "random threading time",
+    ),
+    "mcclient.__init__": Row(LOGIC + "mcclient mcclient._tls mcclient.pools"),
+    # A client and pools of another make, over the same links.
+    "mcclient.pylibmc": Row(HELPERS + ADAPTERS + LOGIC + "mcclient", "os socket threading time"),
     # The server: the protocol's other half, and nothing of the clients.
     "mcclient.embedded._store": Row("mcproto"),
     "mcclient.embedded": Row(

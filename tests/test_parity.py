@@ -55,5 +55,5 @@ def test_a_method_promises_the_same_in_both(name: str):
 
 @pytest.mark.parametrize("name", SHARED)
 def test_what_does_io_is_awaited(name: str):
-    at_once = {"__init__", "__repr__", "clone", "forget_connections"}
+    at_once = {"__init__", "__repr__", "clone", "forget_connections", "hurry"}
     assert inspect.iscoroutinefunction(getattr(AsyncClient, name)) == (name not in at_once)

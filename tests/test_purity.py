@@ -49,7 +49,7 @@ DEAR = "typing dataclasses re inspect logging pickle"
 
 # (`time` cannot be seen from here: the interpreter has loaded it for itself.)
 MUST_NOT_LOAD = {
-    "mcproto": f"{IO} {DEAR} os mcproto.transports mcclient",
+    "mcproto": f"{IO} {DEAR} os mcproto.testing mcproto.transports mcclient",
     # `Protocol` is typing's: interfaces cannot be had without it.
     "mcproto.transports": f"{IO} dataclasses inspect logging pickle mcclient",
     "mcclient": f"ssl _ssl asyncio trio {DEAR}",
@@ -73,6 +73,7 @@ MAY_LOAD = {
     "memory": "",
     "selector": "socket",
     "trio": "trio socket ssl",
+    "udp": "socket",
 }
 
 

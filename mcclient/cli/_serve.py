@@ -63,6 +63,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="1m",
         help="the largest item, in bytes or such as 512k, 2m (default: %(default)s)",
     )
+    parser.add_argument(
+        "--like",
+        metavar="VERSION",
+        choices=("1.6.18", "1.6.45"),
+        default="1.6.45",
+        help="the memcached to imitate where releases differ: 1.6.18 or %(default)s (the default)",
+    )
     for letter, name in _IDLE_LETTERS:
         parser.add_argument(letter, metavar=name, help="taken, and changes nothing")
     parser.add_argument("-v", action="count", help="taken, and changes nothing")
@@ -100,6 +107,7 @@ def run(options: Namespace) -> int:
         options.host,
         max(options.port, 0),
         path=options.path,
+        like=options.like,
         memory=options.memory << 20,
         item_size=options.item_size,
     )

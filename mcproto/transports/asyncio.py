@@ -11,15 +11,21 @@ import asyncio
 import select
 import socket
 import sys
+from math import inf
 
 from . import RECEIVE_SIZE
+from ._resolve import families, literal
+from ._sockets import PAUSE, connect_now, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from typing import TypeVar
 
-    from . import Address, Data
+    from .. import ClientConnection
+    from . import Address, AsyncTransport, Context, Data
+    from ._shared import Shared
+    from ._tls import AsyncTlsTransport
 
     R = TypeVar("R")
 
@@ -36,6 +42,7 @@ class AsyncioTransport(asyncio.BufferedProtocol):
     """
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: asyncio.Transport | None = None
         # The loop fills it and tells us at once, so what it held is always used up by then.
         self._received = bytearray(RECEIVE_SIZE)
@@ -59,6 +66,11 @@ class AsyncioTransport(asyncio.BufferedProtocol):
                 self._writer = None
             self._connected()
 
+    async def send_parts(self, parts: Sequence[Data], hear: Callable[[bytes], object]) -> None:
+        # What comes meanwhile is kept in any case, so that there is nobody to listen.
+        for part in parts:
+            await self.send_all(part)
+
     async def receive_some(self, max_bytes: int = RECEIVE_SIZE) -> bytes:
         while not self._pending:
             if self._ended:
@@ -72,9 +84,35 @@ class AsyncioTransport(asyncio.BufferedProtocol):
                 await self._reader
             finally:
                 self._reader = None
+        return self._take(max_bytes)
+
+    def receive_now(self) -> bytes | None:
+        """What has come, ``b""`` for the end, or None if nothing has reached the loop yet."""
+        if self._pending or self._ended:
+            return self._take(RECEIVE_SIZE)
+        return None
+
+    def _take(self, max_bytes: int) -> bytes:
         data = bytes(self._pending[:max_bytes])
         del self._pending[:max_bytes]
         return data
+
+    def hand_over(self, protocol: asyncio.BufferedProtocol) -> tuple[asyncio.Transport, bytes]:
+        """From here on *protocol* is told what comes. The loop's transport, and what has come.
+
+        What remains here is `has_input` and `close`.
+
+        Raises:
+            OSError: it is at its end.
+        """
+        transport = self._connected()
+        if self._ended:
+            raise ConnectionResetError("the server has closed the connection")
+        if self._paused:
+            self._paused = False
+            transport.resume_reading()
+        transport.set_protocol(protocol)
+        return transport, self._take(len(self._pending))
 
     def has_input(self) -> bool:
         if self._pending or self._ended or self._transport is None or self._transport.is_closing():
@@ -88,11 +126,17 @@ class AsyncioTransport(asyncio.BufferedProtocol):
         return bool(poll.poll(0))
 
     def close(self) -> None:
-        if self._transport is not None:
-            try:
-                self._transport.abort()
-            except RuntimeError:
-                pass  # the loop has ended, and all that was in it
+        transport, loop = self._transport, self._loop
+        if transport is None or loop is None:
+            return
+        try:
+            if asyncio._get_running_loop() is loop:
+                transport.abort()
+            else:
+                # Such as from the garbage collector, which runs in any thread.
+                loop.call_soon_threadsafe(transport.abort)
+        except RuntimeError:
+            pass  # the loop has ended, and all that was in it
 
     def _connected(self) -> asyncio.Transport:
         if self._error is not None:
@@ -104,15 +148,17 @@ class AsyncioTransport(asyncio.BufferedProtocol):
     # ---------------------------------------------------------------- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        # (uvloop's has all the methods, and is no `asyncio.Transport`.)
+        self._transport = transport  # type: ignore[assignment]
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._received
 
     def buffer_updated(self, nbytes: int) -> None:
         self._pending += memoryview(self._received)[:nbytes]
-        if len(self._pending) > _ENOUGH and self._transport is not None:
+        # A peer that we are writing to may not read on before it is heard.
+        if len(self._pending) > _ENOUGH and not self._full and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
         _wake(self._reader)
@@ -124,6 +170,9 @@ class AsyncioTransport(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._full = True
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
 
     def resume_writing(self) -> None:
         self._full = False
@@ -143,15 +192,79 @@ def _wake(waiter: asyncio.Future[None] | None) -> None:
 
 
 class AsyncioBackend:
-    """What a client needs of asyncio, whatever its loop."""
+    """What a client needs of asyncio, whatever its loop.
 
-    async def connect(self, address: Address) -> AsyncioTransport:
+    Args:
+        multiplexed: whether the tasks that use a client at once share its connections. Else it
+            is for one task at a time.
+    """
+
+    __slots__ = ("multiplexed",)
+
+    tells_steps = True
+
+    def __init__(self, *, multiplexed: bool = True) -> None:
+        self.multiplexed = multiplexed
+
+    def share(self, transport: AsyncTransport, connection: ClientConnection) -> Shared:
+        """A connection for many tasks, made of a connected transport. See `SharingBackend`."""
+        from ._shared import taken_apart
+
+        inner, session = taken_apart(transport)
+        if isinstance(inner, AsyncioTransport):
+            from ._asyncio_shared import AsyncioShared
+
+            return AsyncioShared(inner, session, connection)
+        from ._by_turns import SharedByTurns
+
+        return SharedByTurns(self, transport, connection)
+
+    async def connect(
+        self,
+        address: Address,
+        deadline: float = inf,
+        *,
+        tls: Context | None = None,
+        began: Callable[[str], object] = str,
+    ) -> AsyncioTransport | AsyncTlsTransport:
         loop = asyncio.get_running_loop()
+        sock = await self._connected(address, deadline, began)
+        # From its first step on the transport has the socket, and closes it.
         if isinstance(address, str):
-            _, transport = await loop.create_unix_connection(AsyncioTransport, address)
+            _, transport = await loop.create_unix_connection(AsyncioTransport, sock=sock)
         else:
-            _, transport = await loop.create_connection(AsyncioTransport, *address)
-        return transport
+            _, transport = await loop.create_connection(AsyncioTransport, sock=sock)
+        if tls is None:
+            return transport
+        from ._tls import async_secured  # and `ssl` with it
+
+        began("tls")
+        return await async_secured(transport, tls, address[0])
+
+    async def _connected(
+        self, address: Address, deadline: float, began: Callable[[str], object]
+    ) -> socket.socket:
+        if isinstance(address, str):
+            began("tcp")
+            return await _connected(socket.AF_UNIX, address)
+        found = literal(*address)
+        if found is None:
+            began("dns")
+            loop = asyncio.get_running_loop()
+            found = families(await loop.getaddrinfo(*address, type=socket.SOCK_STREAM))
+        began("tcp")
+        failure: OSError | None = None
+        try:
+            for number, (family, to) in enumerate(found):
+                share = (deadline - self.now()) / (len(found) - number)
+                try:
+                    async with asyncio.timeout(None if share == inf else share):
+                        return await _connected(family, to)
+                except OSError as error:
+                    failure = failure or error
+            raise failure or OSError(f"{address[0]} has no address")
+        finally:
+            del failure  # or it and this frame would hold each other
 
     def new_event(self) -> asyncio.Event:
         return asyncio.Event()
@@ -174,3 +287,19 @@ class AsyncioBackend:
 
 async def _run(job: Callable[[], Awaitable[None]]) -> None:
     await job()
+
+
+async def _connected(family: int, address: object) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        prepare(sock)
+        sock.setblocking(False)
+        if family == socket.AF_UNIX:
+            while not connect_now(sock, address):
+                await asyncio.sleep(PAUSE)
+        else:
+            await asyncio.get_running_loop().sock_connect(sock, address)  # type: ignore[arg-type]
+    except BaseException:
+        sock.close()
+        raise
+    return sock

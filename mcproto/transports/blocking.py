@@ -1,35 +1,38 @@
 """A blocking socket, one exchange at a time.
 
-Waiting is left to the kernel (`SO_RCVTIMEO`, `SO_SNDTIMEO`): with `settimeout` Python polls before
-every call, which costs a tenth of a whole exchange (benchmarks/get.py).  The kernel's limit is
-one for each call, so it is set anew, to what is left, whenever a reply needs a second call.
-Where the kernel has no such limit (its form differs between systems) `settimeout` serves.
+For the moment that an answer nearly always takes, the waiting is left to the kernel
+(`SO_RCVTIMEO`, `SO_SNDTIMEO`): with `settimeout` Python polls before every call, which costs a
+tenth of a whole exchange (benchmarks/get.py).  Who has to wait longer than a moment polls, for the
+time that is left, so that the kernel's limit never decides about a deadline.  (It is one for each
+call, and begins anew when a signal's handler has returned.)
 
-The kernel counts anew when a signal's handler has returned in mid-wait, since Python then repeats
-the call: a timer that goes off again and again puts a silent server's deadline off as often.  The
-`selector` adapter keeps to the deadline even so.
+Where the kernel has no such limit (its form differs between systems) `settimeout` serves.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
+from collections import deque
+from itertools import islice
 from math import inf
 from time import monotonic
 
+from .._parts import LARGE
 from . import RECEIVE_SIZE
-from ._deadline import LONGEST, left
-from ._exchange import FAILURES, receive
-from ._sockets import connected, has_input
+from ._deadline import left
+from ._exchange import FAILURES, READ, WRITE, continuing, is_ready, receive
+from ._sockets import drive, has_input, opening, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Generator, Mapping, Sequence
     from typing import TypeVar
 
     from .. import ClientConnection, Command
-    from . import Address, Data
+    from . import Address, Context, Data, Transport, Wait
 
     R = TypeVar("R")
 
@@ -38,6 +41,18 @@ __all__ = ["BlockingBackend", "BlockingTransport"]
 # A struct timeval of two longs: so it is on 64-bit Linux, whatever the C library.
 _KERNEL_WAITS = sys.platform == "linux" and sys.maxsize > 1 << 32
 
+MOMENT = 0.001
+"""How long one call may wait in the kernel, in seconds.
+
+Linux makes that one tick of its clock.  So it runs out at a tick even if a signal's handler returns
+every millisecond and it begins anew each time: the next tick is the next tick."""
+
+# What a call says that has waited for a moment in vain.
+NOT_YET = (BlockingIOError, TimeoutError)
+
+# How many pieces the system takes at a time (IOV_MAX).
+_MOST_PARTS = 1024
+
 # How long after the deadline the answers are read that have come in time, in seconds.
 _GRACE = 0.05
 
@@ -45,37 +60,85 @@ _GRACE = 0.05
 class BlockingTransport:
     """A connected socket. See `mcproto.transports.Transport` for what the methods promise."""
 
-    __slots__ = ("_limit", "_socket")
+    __slots__ = ("_socket",)
+
+    has_unsent = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        # What the kernel has been told, in seconds; None: no limit.
-        self._limit: float | None = None
         sock.settimeout(None)
+        # (gevent's sockets wait by themselves: the descriptor below never blocks.)
+        if _KERNEL_WAITS and os.get_blocking(sock.fileno()):
+            packed = struct.pack("ll", 0, int(MOMENT * 1e6))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, packed)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, packed)
+        else:
+            sock.settimeout(MOMENT)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send_now(self, data: Data) -> int:
+        try:
+            return self._socket.send(data, socket.MSG_DONTWAIT)
+        except NOT_YET:
+            return 0
+
+    def receive_now(self) -> bytes | None:
+        try:
+            return self._socket.recv(RECEIVE_SIZE, socket.MSG_DONTWAIT)
+        except NOT_YET:
+            return None
 
     def send_all(self, data: Data, deadline: float = inf) -> None:
-        self._wait_at_most(left(deadline))
+        self._check(WRITE, deadline)
         view = memoryview(data)
         while True:
             try:
                 view = view[self._socket.send(view) :]
-            except BlockingIOError:
-                raise TimeoutError("the server does not read") from None
+            except NOT_YET:
+                pass
             if not view:
                 return
-            self._wait_at_most(left(deadline))
+            wait_for(self._socket, WRITE, deadline)
+
+    def send_parts(
+        self, parts: Sequence[Data], deadline: float, hear: Callable[[bytes], object]
+    ) -> None:
+        self._check(WRITE, deadline)
+        unsent = deque([memoryview(part) for part in parts])
+        flags = 0
+        events = READ | WRITE
+        while True:
+            try:
+                sent = self._socket.sendmsg(list(islice(unsent, _MOST_PARTS)), (), flags)
+            except NOT_YET:
+                sent = 0
+            while unsent and sent >= len(unsent[0]):
+                sent -= len(unsent.popleft())
+            if not unsent:
+                return
+            unsent[0] = unsent[0][sent:]
+            # From here on nothing waits in a call: the server may not read on before it is heard.
+            flags = socket.MSG_DONTWAIT
+            wait_for(self._socket, events, deadline)
+            if events & READ and (data := self.receive_now()) is not None:
+                hear(data)
+                if not data:
+                    events = WRITE  # that was the end; whether it still reads will show
 
     def receive_some(self, max_bytes: int = RECEIVE_SIZE, deadline: float = inf) -> bytes:
-        self._wait_at_most(left(deadline))
-        try:
-            return self._socket.recv(max_bytes)
-        except BlockingIOError:
-            raise TimeoutError("the server does not answer") from None
+        self._check(READ, deadline)
+        while True:
+            try:
+                return self._socket.recv(max_bytes)
+            except NOT_YET:
+                pass
+            wait_for(self._socket, READ, deadline)
 
     def direct(
         self, timeout: float | None
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
-        self._wait_at_most(None if timeout is None else min(timeout, LONGEST))
         return self._socket.send, self._socket.recv
 
     def has_input(self) -> bool:
@@ -97,59 +160,83 @@ class BlockingTransport:
         except AttributeError:
             pass  # that was in `__init__`
 
-    def _wait_at_most(self, seconds: float | None) -> None:
-        limit = self._limit
-        if seconds == limit:
-            return
-        # A limit that is longer by next to nothing spares two system calls: so it nearly always
-        # is when an exchange begins, since a moment of its deadline has passed already.
-        if seconds and limit and seconds < limit < seconds * 1.01:
-            return
-        # Unknown until it is done: an interruption in between must not leave a wrong idea.
-        self._limit = -1.0
-        if _KERNEL_WAITS:
-            # Zero would mean no limit.
-            micro = 0 if seconds is None else max(1, int(seconds * 1e6))
-            packed = struct.pack("ll", *divmod(micro, 1_000_000))
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, packed)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, packed)
-        else:
-            self._socket.settimeout(seconds)
-        self._limit = seconds
+    def _check(self, events: int, deadline: float) -> None:
+        """Wait here if the deadline is nearer than a moment, so that the kernel need not."""
+        seconds = left(deadline)
+        if seconds is not None and seconds < MOMENT:
+            wait_for(self._socket, events, deadline)
 
 
 class BlockingBackend:
-    """Blocking sockets: TCP, and unix sockets where the address is a path."""
+    """Blocking sockets: TCP, TLS, and unix sockets where the address is a path."""
 
-    def connect(self, address: Address, deadline: float = inf) -> BlockingTransport:
-        return BlockingTransport(connected(address, deadline))
+    tells_steps = True
+
+    def connect(
+        self,
+        address: Address,
+        deadline: float = inf,
+        *,
+        tls: Context | None = None,
+        began: Callable[[str], object] = str,
+    ) -> Transport:
+        return drive(opening(BlockingTransport, address, deadline, tls, began))
 
     def exchange_all(
         self,
-        jobs: Sequence[tuple[BlockingTransport, ClientConnection, Command[R]]],
+        jobs: Sequence[tuple[Transport, ClientConnection, Command[R]]],
         deadline: float = inf,
     ) -> list[R | Exception]:
         """All are sent before the first reply is read, so the slowest server decides.
 
         Replies are read in order: waiting for one costs nothing while the others arrive, nor
-        does waiting in vain, for what is here at the deadline is still read.
+        does waiting in vain, for what is here at the deadline is still read.  If a request may not
+        fit into the sockets' buffers, all go on as they can instead, reading while they write.
         """
-        outcomes: list[R | Exception | None] = []
-        for transport, connection, command in jobs:
+        outcomes: dict[int, R | Exception] = {}
+        # What may be too long to be written at once, of transports that can be asked not to wait.
+        unsent: dict[int, tuple[bytes, ...]] = {}
+        for number, (transport, connection, command) in enumerate(jobs):
             try:
-                transport.send_all(connection.send(command), deadline)
+                parts = connection.send_parts(command)
+                if len(parts) == 1 and len(parts[0]) < LARGE:
+                    transport.send_all(parts[0], deadline)
+                elif is_ready(transport):
+                    unsent[number] = parts
+                else:
+                    transport.send_all(b"".join(parts), deadline)
             except FAILURES as error:
-                outcomes.append(error)
-            else:
-                outcomes.append(None)
+                outcomes[number] = error
+        if unsent:
+            outcomes |= _together(jobs, outcomes, unsent, deadline)
         return [
-            _received(*job, deadline) if outcome is None else outcome
-            for job, outcome in zip(jobs, outcomes, strict=True)
+            outcomes[number] if number in outcomes else _received(*job, deadline)
+            for number, job in enumerate(jobs)
         ]
 
 
+def _together(
+    jobs: Sequence[tuple[Transport, ClientConnection, Command[R]]],
+    ended: Container[int],
+    unsent: Mapping[int, tuple[bytes, ...]],
+    deadline: float,
+) -> dict[int, R | Exception]:
+    """The outcomes, by their numbers, of the jobs that have to be written yet, and of the others.
+
+    Not of those that have *ended*, or whose transport can only wait.
+    """
+    from ._together import run_all
+
+    steps: dict[int, Generator[Wait, None, R]] = {}
+    for number, (transport, connection, command) in enumerate(jobs):
+        if number not in ended and is_ready(transport):
+            parts = unsent.get(number, ())
+            steps[number] = continuing(transport, connection, command, parts, deadline)
+    return dict(zip(steps, run_all(steps.values()), strict=True))
+
+
 def _received(
-    transport: BlockingTransport,
+    transport: Transport,
     connection: ClientConnection,
     command: Command[R],
     deadline: float,

@@ -11,7 +11,7 @@ from math import inf
 from .. import CLOSED, NEED_DATA, BadRequest, ServerConnection
 from . import RECEIVE_SIZE
 from ._deadline import left
-from ._exchange import FAILURES, exchange
+from ._exchange import FAILURES, exchange, plain_door
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class MemoryTransport:
     def __init__(self, server: Server, chop: int | None = None) -> None:
         self._server = server
         self._chop = chop
-        self._connection = ServerConnection()
+        # A server that imitates an older one reads as that one does.
+        self._connection = ServerConnection(like=getattr(server, "like", "1.6.45"))
         self._replies = bytearray()
         self._closed = False  # by either side
 
@@ -72,11 +73,7 @@ class MemoryTransport:
     def direct(
         self, timeout: float | None
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
-        def send(data: bytes) -> int:
-            self.send_all(data)
-            return len(data)
-
-        return send, self.receive_some
+        return plain_door(self, timeout)
 
     def has_input(self) -> bool:
         return bool(self._replies) or self._closed

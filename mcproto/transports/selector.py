@@ -1,53 +1,49 @@
 """Non-blocking sockets, and one loop that serves many of them at once.
 
-`exchange_all` writes to and reads from all servers as each is ready, in one thread, under one
-deadline.  It reads while it writes, so a server that answers before it has read everything
-cannot lock up with it, whatever the size of the request.
+From one thread, under one deadline, everything goes on that can: names are looked up, connections
+are made and secured, requests written and replies read, of all servers side by side.  It reads
+while it writes, so a server that answers before it has read everything cannot lock up with it,
+whatever the size of the request.
+
+The loop may be another program's: see `Together`.
 """
 
 from __future__ import annotations
 
-import selectors
 import socket
 from math import inf
-from time import monotonic
 
-from .. import CLOSED, NEED_DATA
 from . import RECEIVE_SIZE
 from ._deadline import left
-from ._exchange import FAILURES
-from ._sockets import connected, has_input
+from ._exchange import FAILURES, READ, WRITE, exchanging, plain_door
+from ._sockets import drive, has_input, opening, wait_for
+from ._together import Together, run_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Generic, TypeVar
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from typing import TypeVar
 
     from .. import ClientConnection, Command
-    from . import Address, Data
+    from . import Address, Context, Data, Wait
+    from ._exchange import Ready
+    from ._tls import TlsTransport
 
     R = TypeVar("R")
-else:
-    from .._typing import Generic
 
-    R = object
-
-__all__ = ["SelectorBackend", "SelectorTransport"]
-
-_READ = selectors.EVENT_READ
-_WRITE = selectors.EVENT_WRITE
+__all__ = ["SelectorBackend", "SelectorTransport", "Together"]
 
 
 class SelectorTransport:
     """A non-blocking socket. See `mcproto.transports.Transport` for what the methods promise."""
 
-    __slots__ = ("_selector", "_socket")
+    __slots__ = ("_socket",)
+
+    has_unsent = False
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._socket = sock
-        # For the calls that wait alone. Made when first wanted: it may cost a descriptor.
-        self._selector: selectors.BaseSelector | None = None
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -67,17 +63,34 @@ class SelectorTransport:
             return None
 
     def send_all(self, data: Data, deadline: float = inf) -> None:
+        left(deadline)
         view = memoryview(data)
         while True:
-            left(deadline)
             view = view[self.send_now(view) :]
             if not view:
                 return
-            self._wait_for(_WRITE, deadline)
+            wait_for(self._socket, WRITE, deadline)
+
+    def send_parts(
+        self, parts: Sequence[Data], deadline: float, hear: Callable[[bytes], object]
+    ) -> None:
+        left(deadline)
+        events = READ | WRITE
+        for part in parts:
+            view = memoryview(part)
+            while True:
+                view = view[self.send_now(view) :]
+                if not view:
+                    break
+                wait_for(self._socket, events, deadline)
+                if events & READ and (data := self.receive_now()) is not None:
+                    hear(data)
+                    if not data:
+                        events = WRITE  # that was the end; whether it still reads will show
 
     def receive_some(self, max_bytes: int = RECEIVE_SIZE, deadline: float = inf) -> bytes:
         while True:
-            self._wait_for(_READ, deadline)
+            wait_for(self._socket, READ, deadline)
             data = self.receive_now(max_bytes)
             if data is not None:
                 return data
@@ -85,17 +98,7 @@ class SelectorTransport:
     def direct(
         self, timeout: float | None
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
-        def deadline() -> float:
-            return inf if timeout is None else monotonic() + timeout
-
-        def send(data: bytes) -> int:
-            self.send_all(data, deadline())
-            return len(data)
-
-        def receive(max_bytes: int) -> bytes:
-            return self.receive_some(max_bytes, deadline())
-
-        return send, receive
+        return plain_door(self, timeout)
 
     def has_input(self) -> bool:
         return has_input(self._socket)
@@ -107,9 +110,6 @@ class SelectorTransport:
             pass  # it has ended already
 
     def close(self) -> None:
-        if self._selector is not None:
-            self._selector.close()
-            self._selector = None
         self._socket.close()
 
     def __del__(self) -> None:
@@ -119,106 +119,62 @@ class SelectorTransport:
         except AttributeError:
             pass  # that was in `__init__`
 
-    def _wait_for(self, events: int, deadline: float) -> None:
-        if self._selector is None:
-            self._selector = selectors.DefaultSelector()
-            self._selector.register(self._socket, events)
-        elif self._selector.get_key(self._socket).events != events:
-            self._selector.modify(self._socket, events)
-        while not self._selector.select(left(deadline)):
-            pass
-
 
 class SelectorBackend:
-    """Non-blocking sockets: TCP, and unix sockets where the address is a path."""
+    """Non-blocking sockets: TCP, TLS, and unix sockets where the address is a path."""
 
-    def connect(self, address: Address, deadline: float = inf) -> SelectorTransport:
-        return SelectorTransport(connected(address, deadline))
+    tells_steps = True
+
+    def connect(
+        self,
+        address: Address,
+        deadline: float = inf,
+        *,
+        tls: Context | None = None,
+        began: Callable[[str], object] = str,
+    ) -> SelectorTransport | TlsTransport:
+        return drive(self.connecting(address, deadline, tls=tls, began=began))
 
     def exchange_all(
         self,
-        jobs: Sequence[tuple[SelectorTransport, ClientConnection, Command[R]]],
+        jobs: Sequence[tuple[Ready, ClientConnection, Command[R]]],
         deadline: float = inf,
     ) -> list[R | Exception]:
         """All at once. At the deadline those that are not through come out as TimeoutError."""
-        exchanges = [_Exchange(*job) for job in jobs]
-        with selectors.DefaultSelector() as selector:
-            for exchange in exchanges:
-                exchange.start()
-                if exchange.wants:
-                    selector.register(exchange.transport, exchange.wants, exchange)
-            while selector.get_map():
-                try:
-                    ready = selector.select(left(deadline))
-                except TimeoutError:
-                    break
-                for key, events in ready:
-                    exchange = key.data
-                    before = exchange.wants
-                    exchange.go_on(events)
-                    if not exchange.wants:
-                        selector.unregister(exchange.transport)
-                    elif exchange.wants != before:
-                        selector.modify(exchange.transport, exchange.wants, exchange)
-        return [exchange.outcome for exchange in exchanges]
+        return self.run_all([self.exchanging(*job, deadline) for job in jobs])
 
+    # The same as jobs, which do not wait themselves but say for what. Whoever runs them, `run_all`
+    # or a `Together`, runs any generator that is made of them.
 
-class _Exchange(Generic[R]):
-    """One command on its way there and back.
+    def connecting(
+        self,
+        address: Address,
+        deadline: float = inf,
+        *,
+        tls: Context | None = None,
+        began: Callable[[str], object] = str,
+    ) -> Generator[Wait, None, SelectorTransport | TlsTransport]:
+        """`connect` as a job."""
+        return opening(SelectorTransport, address, deadline, tls, began)
 
-    Attributes:
-        wants: the events to wait for; 0 when there is an outcome.
-        outcome: what came of it; until then, that there was no answer in time.
-    """
+    def exchanging(
+        self,
+        transport: Ready,
+        connection: ClientConnection,
+        command: Command[R],
+        deadline: float = inf,
+    ) -> Generator[Wait, None, R]:
+        """One exchange as a job: the result, or raises what has ended it."""
+        return exchanging(transport, connection, command, deadline)
 
-    __slots__ = ("_command", "_connection", "_unsent", "outcome", "transport", "wants")
+    def run_all(
+        self,
+        jobs: Iterable[Generator[Wait, None, R]],
+        failures: tuple[type[Exception], ...] = FAILURES,
+    ) -> list[R | Exception]:
+        """Run jobs side by side, each to its end; what has come of each.
 
-    def __init__(
-        self, transport: SelectorTransport, connection: ClientConnection, command: Command[R]
-    ) -> None:
-        self.transport = transport
-        self.outcome: R | Exception = TimeoutError("the server does not answer")
-        self.wants = 0
-        self._connection = connection
-        self._command = command
-        self._unsent = memoryview(b"")
-
-    def start(self) -> None:
-        try:
-            self._unsent = memoryview(self._connection.send(self._command))
-            self._write()
-        except FAILURES as error:
-            self._end(error)
-
-    def go_on(self, events: int) -> None:
-        try:
-            if events & _WRITE:
-                self._write()
-            if events & _READ:
-                self._read()
-        except FAILURES as error:
-            self._end(error)
-
-    def _write(self) -> None:
-        self._unsent = self._unsent[self.transport.send_now(self._unsent) :]
-        self.wants = _READ | _WRITE if self._unsent else _READ
-
-    def _read(self) -> None:
-        data = self.transport.receive_now()
-        if data is None:
-            return
-        if not data:
-            raise ConnectionResetError("the server has closed the connection")
-        self._connection.receive_data(data)
-        event = self._connection.next_event()
-        if event is not NEED_DATA:
-            assert event is not CLOSED  # since something is owed
-            if self._unsent:
-                # The server would read the rest of this request with the next one, or as one. So
-                # this connection has come to its end.
-                self._connection.receive_data(b"")
-            self._end(self._command.result(event))
-
-    def _end(self, outcome: R | Exception) -> None:
-        self.outcome = outcome
-        self.wants = 0
+        Args:
+            failures: what may end one of them and is then its outcome. All else is raised.
+        """
+        return run_all(jobs, failures)

@@ -6,20 +6,24 @@ trio's own streams cost half as much CPU again for one small question and answer
 
 from __future__ import annotations
 
-import os
 import socket
+from math import inf
 
 import trio
 
 from . import RECEIVE_SIZE
-from ._sockets import has_input
+from ._resolve import families, literal
+from ._sockets import PAUSE, check_connected, connect_now, has_input, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from typing import TypeVar
 
-    from . import Address, Data
+    from .. import ClientConnection
+    from . import Address, AsyncTransport, Context, Data
+    from ._shared import Shared
+    from ._tls import AsyncTlsTransport
 
     R = TypeVar("R")
 
@@ -48,6 +52,42 @@ class TrioTransport:
                 return
             await _unless_closed(trio.lowlevel.wait_writable, self._socket)
 
+    async def send_parts(self, parts: Sequence[Data], hear: Callable[[bytes], object]) -> None:
+        for number, part in enumerate(parts):
+            try:
+                sent = self._socket.send(part)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(part):
+                # It does not go at once; so somebody has to listen.
+                rest = (memoryview(part)[sent:], *parts[number + 1 :])
+                await self._send_and_hear(rest, hear)
+                return
+
+    async def _send_and_hear(self, parts: Sequence[Data], hear: Callable[[bytes], object]) -> None:
+        failure: OSError | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._hear, hear)
+                try:
+                    for part in parts:
+                        await self.send_all(part)
+                except OSError as error:
+                    failure = error  # outside of the nursery it stays what it is
+                nursery.cancel_scope.cancel()
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # or it and this frame would hold each other
+
+    async def _hear(self, hear: Callable[[bytes], object]) -> None:
+        try:
+            while data := await self.receive_some():
+                hear(data)
+            hear(b"")
+        except OSError:
+            pass  # whoever writes will see it, or reads next
+
     async def receive_some(self, max_bytes: int = RECEIVE_SIZE) -> bytes:
         while True:
             await _unless_closed(trio.lowlevel.wait_readable, self._socket)
@@ -55,6 +95,17 @@ class TrioTransport:
                 return self._socket.recv(max_bytes)
             except BlockingIOError:
                 pass  # it was a false alarm
+
+    def receive_now(self) -> bytes | None:
+        """What has come, ``b""`` for the end, or None if that is nothing yet."""
+        try:
+            return self._socket.recv(RECEIVE_SIZE)
+        except BlockingIOError:
+            return None
+
+    def hand_over(self) -> socket.socket:
+        """The socket, which does not block. From here on only `close` may be used of this."""
+        return self._socket
 
     def has_input(self) -> bool:
         return has_input(self._socket)
@@ -69,17 +120,69 @@ class TrioTransport:
 
 
 class TrioBackend:
-    """What a client needs of trio."""
+    """What a client needs of trio.
 
-    async def connect(self, address: Address) -> TrioTransport:
+    Args:
+        multiplexed: whether the tasks that use a client at once share its connections. Else it
+            is for one task at a time.
+    """
+
+    __slots__ = ("multiplexed",)
+
+    tells_steps = True
+
+    def __init__(self, *, multiplexed: bool = True) -> None:
+        self.multiplexed = multiplexed
+
+    def share(self, transport: AsyncTransport, connection: ClientConnection) -> Shared:
+        """A connection for many tasks, made of a connected transport. See `SharingBackend`."""
+        from ._shared import taken_apart
+
+        inner, session = taken_apart(transport)
+        if isinstance(inner, TrioTransport):
+            from ._trio_shared import TrioShared
+
+            return TrioShared(inner, session, connection)
+        from ._by_turns import SharedByTurns
+
+        return SharedByTurns(self, transport, connection)
+
+    async def connect(
+        self,
+        address: Address,
+        deadline: float = inf,
+        *,
+        tls: Context | None = None,
+        began: Callable[[str], object] = str,
+    ) -> TrioTransport | AsyncTlsTransport:
+        transport = TrioTransport(await self._connected(address, deadline, began))
+        if tls is None:
+            return transport
+        from ._tls import async_secured  # and `ssl` with it
+
+        began("tls")
+        return await async_secured(transport, tls, address[0])
+
+    async def _connected(
+        self, address: Address, deadline: float, began: Callable[[str], object]
+    ) -> socket.socket:
         if isinstance(address, str):
-            return TrioTransport(await _connected(socket.AF_UNIX, address))
+            began("tcp")
+            return await _connected(socket.AF_UNIX, address)
+        found = literal(*address)
+        if found is None:
+            began("dns")
+            found = families(await trio.socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
+        began("tcp")
         failure: OSError | None = None
-        found = await trio.socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
         try:
-            for family, _, _, _, to in found:
+            for number, (family, to) in enumerate(found):
+                share = (deadline - self.now()) / (len(found) - number)
                 try:
-                    return TrioTransport(await _connected(family, to))
+                    with trio.fail_after(max(0.0, share)):
+                        return await _connected(family, to)
+                except trio.TooSlowError:
+                    failure = failure or TimeoutError("no connection within its share of the time")
                 except OSError as error:
                     failure = failure or error
             raise failure or OSError(f"{address[0]} has no address")
@@ -121,16 +224,15 @@ async def _unless_closed(
 async def _connected(family: int, address: object) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        prepare(sock)
         sock.setblocking(False)
-        try:
-            sock.connect(address)  # type: ignore[arg-type]  # of the family's own form
-        except BlockingIOError:
-            await trio.lowlevel.wait_writable(sock)
-            status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if status:
-                raise OSError(status, os.strerror(status)) from None
+        while not connect_now(sock, address):
+            if family == socket.AF_UNIX:
+                await trio.sleep(PAUSE)
+            else:
+                await trio.lowlevel.wait_writable(sock)
+                check_connected(sock)
+                break
     except BaseException:
         sock.close()
         raise

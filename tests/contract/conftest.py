@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.rigs import MEMORY_RIGS, SOCKET_RIGS, MemoryRig, Rig, World
+from tests.contract.rigs import (
+    CLIENT_RIGS,
+    MEMORY_RIGS,
+    SOCKET_RIGS,
+    MemoryRig,
+    Rig,
+    World,
+)
 
 
 @pytest.fixture(
-    params=[*MEMORY_RIGS, *[pytest.param(r, marks=pytest.mark.memcached) for r in SOCKET_RIGS]],
+    params=[*MEMORY_RIGS, *[pytest.param(r, marks=pytest.mark.memcached) for r in CLIENT_RIGS]],
     ids=repr,
 )
 def rig(request: pytest.FixtureRequest) -> Rig:
@@ -32,7 +39,13 @@ def world(rig: Rig, protocol: str, request: pytest.FixtureRequest) -> World:
     return World(rig, protocol, [request.getfixturevalue(name).address for name in servers])
 
 
-@pytest.fixture(params=SOCKET_RIGS, ids=repr)
+@pytest.fixture(params=CLIENT_RIGS, ids=repr)
 def stage(request: pytest.FixtureRequest, protocol: str) -> World:
     """A world without servers, for scenarios that bring their own, over sockets."""
+    return World(request.param, protocol, [])
+
+
+@pytest.fixture(params=SOCKET_RIGS, ids=repr)
+def plain_stage(request: pytest.FixtureRequest, protocol: str) -> World:
+    """The same, where a client is for one caller at a time."""
     return World(request.param, protocol, [])

@@ -7,8 +7,10 @@ it suspends, so it runs without a loop; `do` is what makes one call fit both.
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import inspect
+import tempfile
 import threading
 from collections.abc import Callable, Coroutine
 from math import inf
@@ -25,6 +27,8 @@ from mcproto.transports.blocking import BlockingBackend
 from mcproto.transports.memory import MemoryBackend
 from mcproto.transports.selector import SelectorBackend
 from mcproto.transports.trio import TrioBackend
+from tests.certificates import AUTHORITY
+from tests.contract.scripted import Script, ScriptedServer
 
 T = TypeVar("T")
 Story = Callable[..., Coroutine[Any, Any, T]]
@@ -97,10 +101,18 @@ class Rig:
         """Wait for another thread's event or semaphore."""
         assert _reached(sign)
 
+    def serves(self, *scripts: Script) -> ScriptedServer:
+        """A server that `connect` can reach."""
+        return ScriptedServer(*scripts)
+
     # The transport's own interface, whose deadlines are an argument here and a scope there.
 
     async def connect(self, place: Any, seconds: float | None = None) -> Any:
-        return self.backend().connect(place, _deadline(seconds))
+        return self.backend().connect(place, _deadline(seconds), **self.how())
+
+    def how(self) -> dict[str, Any]:
+        """What `connect` is told beside address and deadline."""
+        return {}
 
     async def send(self, transport: Any, data: bytes, seconds: float | None = None) -> None:
         transport.send_all(data, _deadline(seconds))
@@ -126,7 +138,7 @@ class AsyncRig(Rig):
 
     async def connect(self, place: Any, seconds: float | None = None) -> Any:
         backend = self.backend()
-        return await backend.within(seconds, lambda: backend.connect(place))
+        return await backend.within(seconds, lambda: backend.connect(place, **self.how()))
 
     async def send(self, transport: Any, data: bytes, seconds: float | None = None) -> None:
         await self.backend().within(seconds, lambda: transport.send_all(data))
@@ -211,11 +223,64 @@ class MemoryRig(Rig):
         return list(self.servers)
 
 
+def over_tls(rig: Rig) -> Rig:
+    """The same, over TLS."""
+    secured = copy.copy(rig)
+    secured.name = f"{rig.name}-tls"
+    secured.serves = lambda *scripts: ScriptedServer(*scripts, tls=AUTHORITY.server())  # type: ignore[method-assign]
+    secured.how = lambda: {"tls": AUTHORITY.client()}  # type: ignore[method-assign]
+    return secured
+
+
+def over_unix_socket(rig: Rig) -> Rig:
+    """The same, over unix sockets."""
+    local = copy.copy(rig)
+    local.name = f"{rig.name}-unix"
+    local.serves = lambda *scripts: ScriptedServer(  # type: ignore[method-assign]
+        *scripts, path=tempfile.mktemp(prefix="mc-")
+    )
+    return local
+
+
 BLOCKING = Rig("blocking", BlockingBackend)
 SELECTOR = Rig("selector", SelectorBackend)
-TRIO = TrioRig("trio", TrioBackend)
-ASYNCIO = AsyncioRig("asyncio", AsyncioBackend)
+TRIO = TrioRig("trio", functools.partial(TrioBackend, multiplexed=False))
+ASYNCIO = AsyncioRig("asyncio", functools.partial(AsyncioBackend, multiplexed=False))
 SOCKET_RIGS = [BLOCKING, SELECTOR, TRIO, ASYNCIO]
+# Their clients may be used by many tasks at once.
+TRIO_SHARED = TrioRig("trio_shared", functools.partial(TrioBackend, multiplexed=True))
+ASYNCIO_SHARED = AsyncioRig("asyncio_shared", functools.partial(AsyncioBackend, multiplexed=True))
+SHARED_RIGS = [TRIO_SHARED, ASYNCIO_SHARED]
+
+
+class Strange:
+    """An async transport of which nothing is known but the interface."""
+
+    def __init__(self, inner: Any) -> None:
+        self.send_all = inner.send_all
+        self.send_parts = inner.send_parts
+        self.receive_some = inner.receive_some
+        self.has_input = inner.has_input
+        self.close = inner.close
+
+
+class StrangeTrioBackend(TrioBackend):
+    async def connect(self, *args: Any, **how: Any) -> Any:
+        return Strange(await super().connect(*args, **how))
+
+
+class StrangeAsyncioBackend(AsyncioBackend):
+    async def connect(self, *args: Any, **how: Any) -> Any:
+        return Strange(await super().connect(*args, **how))
+
+
+TURNS_RIGS = [
+    TrioRig("trio_by_turns", StrangeTrioBackend),
+    AsyncioRig("asyncio_by_turns", StrangeAsyncioBackend),
+]
+CLIENT_RIGS = [*SOCKET_RIGS, *SHARED_RIGS]
+TLS_RIGS = [over_tls(rig) for rig in SOCKET_RIGS]
+UNIX_RIGS = [over_unix_socket(rig) for rig in SOCKET_RIGS]
 MEMORY = MemoryRig("memory")
 # Where each byte is a step, a megabyte is out of reach.
 CHOPPED = MemoryRig("chopped", chop=1, item_size=4096)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -103,8 +104,16 @@ class Peer:
         """Neither read nor answer, until the server is closed."""
         self._ending.wait(PATIENCE)
 
+    def farewell(self) -> None:
+        """Over TLS, announce the end, as well-behaved servers do before they close."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            # It would wait for the client's, who says none.
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.settimeout(0.01)
+                self._socket.unwrap()
+
     def finish(self) -> None:
-        """Send the end of file, and read on."""
+        """Send the end of file, and read on. (Over TLS that end cannot be told from a cut.)"""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
@@ -153,22 +162,44 @@ class ScriptedServer:
     Args:
         scripts: called with a `Peer`, each in a thread of its own. When it returns, the connection
             is closed.
+        tls: speak TLS, with this context. A handshake that fails ends the connection, and its
+            script is never played.
+        host: where to listen.
+        path: listen on a unix socket here instead.
 
     Attributes:
-        address: what a client is given: ``"127.0.0.1:port"``.
-        place: the same for a transport: ``("127.0.0.1", port)``.
+        address: what a client is given: ``"127.0.0.1:port"``, or the path.
+        place: the same for a transport: ``("127.0.0.1", port)``, or the path.
         peers: the connections there have been, in order.
+        refused: how many handshakes have failed.
     """
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        path: str | None = None,
+    ) -> None:
         self._scripts = scripts
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
         self.peers: list[Peer] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.place: tuple[str, int] = self._listener.getsockname()
-        self.address = f"127.0.0.1:{self.place[1]}"
+        self.refused = 0
+        self._tls = tls
+        self.place: tuple[str, int] | str
+        if path is not None:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(path)
+            self._listener.listen(64)
+            self.place = self.address = path
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listener = socket.create_server((host, 0), family=family, backlog=64)
+            port: int = self._listener.getsockname()[1]
+            self.place = host, port
+            self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._start(self._accept)
 
     def received(self) -> bytes:
@@ -206,8 +237,9 @@ class ScriptedServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            # Or the pieces of a dribble would be gathered.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                # Or the pieces of a dribble would be gathered.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(sock, self._ending)
             script = self._scripts[min(len(self.peers), len(self._scripts) - 1)]
             self.peers.append(peer)
@@ -217,13 +249,29 @@ class ScriptedServer:
             self._start(self._play, script, peer)
 
     def _play(self, script: Script, peer: Peer) -> None:
-        with peer._socket:
-            try:
-                script(peer)
-            except Gone:
-                pass
-            except BaseException as failure:
-                self._failures.append(failure)
+        with peer._socket as sock:
+            if self._tls is not None:
+                secured = self._tls.wrap_socket(
+                    sock, server_side=True, do_handshake_on_connect=False
+                )
+                # From here on `close` can end it.
+                peer._socket = secured
+                try:
+                    secured.do_handshake()
+                except (OSError, ValueError):
+                    self.refused += 1
+                    secured.close()
+                    return
+            with peer._socket:
+                if self._ending.is_set():
+                    return
+                try:
+                    script(peer)
+                    peer.farewell()
+                except Gone:
+                    pass
+                except BaseException as failure:
+                    self._failures.append(failure)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)

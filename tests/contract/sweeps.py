@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dis
 import gc
-import inspect
 import os
 import sys
 import warnings
@@ -25,7 +24,7 @@ import mcproto
 
 LIBRARY = tuple(str(Path(module.__file__).parent) + os.sep for module in (mcclient, mcproto))
 
-NOP = dis.opmap["NOP"]
+NO_POINTS = {dis.opmap["NOP"], dis.opmap["YIELD_VALUE"]}
 
 # Where nothing is struck: finalizers swallow what is raised in them; and the server that a memory
 # transport talks to would be another process.
@@ -73,8 +72,6 @@ class Strike:
         if code.co_name in SHELTERS:
             self._sheltered = True
             return self._in_shelter
-        if code.co_flags & inspect.CO_GENERATOR:
-            return None  # what is raised as one is closed is swallowed
         frame.f_trace_opcodes = self._opcodes
         return self._at_point
 
@@ -84,11 +81,15 @@ class Strike:
         return self._in_shelter
 
     def _at_point(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event == "exception" and isinstance(arg, tuple) and arg[0] is GeneratorExit:
+            self._sheltered = True  # what is raised as a generator is closed is swallowed
+            return self._in_shelter
         # A function that is left by an exception "returns" None as well. A strike there is as
         # good as any. A `try:` inside of another is covered by neither (CPython 3.11), but nothing
-        # can happen there either: it is no more than a line number.
+        # can happen there either: it is no more than a line number. Nor at a `yield`, which is a
+        # "return" as well: signals are looked after elsewhere.
         code = frame.f_code.co_code
-        if event in self._events and code[frame.f_lasti] != NOP:
+        if event in self._events and code[frame.f_lasti] not in NO_POINTS:
             self._left -= 1
             if not self._left:
                 sys.settrace(None)

@@ -12,7 +12,15 @@ import pytest
 import trio
 
 from mcclient import ClientPool
-from tests.contract.rigs import ASYNCIO, TRIO, keys_on, scenario
+from tests.contract.rigs import (
+    ASYNCIO,
+    SHARED_RIGS,
+    TRIO,
+    TURNS_RIGS,
+    TrioRig,
+    keys_on,
+    scenario,
+)
 from tests.contract.scripted import NOBODY
 from tests.contract.sweeps import AsyncioCancelAt, TrioCancelAt, descriptors
 
@@ -39,7 +47,11 @@ CALLS = {
     "version": lambda mc: mc.version(),
 }
 
-CANCEL_AT = {"trio": TrioCancelAt, "asyncio": AsyncioCancelAt}
+RIGS = [TRIO, ASYNCIO, *SHARED_RIGS, *TURNS_RIGS]
+
+
+def cancel_at_on(rig, k: int, due: bool) -> TrioCancelAt | AsyncioCancelAt:
+    return (TrioCancelAt if isinstance(rig, TrioRig) else AsyncioCancelAt)(k, due)
 
 
 async def is_right(mc) -> bool:
@@ -52,7 +64,7 @@ async def is_right(mc) -> bool:
 
 async def breathe(rig) -> None:
     """Let the framework finish what it has put off, such as the closing of sockets."""
-    await (trio.lowlevel.checkpoint() if rig is TRIO else asyncio.sleep(0))
+    await (trio.lowlevel.checkpoint() if isinstance(rig, TrioRig) else asyncio.sleep(0))
 
 
 async def settled(rig, expected: set[str] | None = None) -> set[str]:
@@ -79,7 +91,7 @@ async def sweep(rig, due: bool, attempt) -> int:
     k = 0
     while True:
         k += 1
-        cancel_at = CANCEL_AT[rig.name](k, due)
+        cancel_at = cancel_at_on(rig, k, due)
         before = await settled(rig)
         await attempt(cancel_at)
         assert await settled(rig, before) == before, f"descriptors, struck at {k}"
@@ -100,7 +112,7 @@ async def master_on(rig, request, servers: int, protocol: str):
     return master
 
 
-@pytest.mark.parametrize("rig", [TRIO, ASYNCIO], ids=repr)
+@pytest.mark.parametrize("rig", RIGS, ids=repr)
 @pytest.mark.parametrize("protocol", ["meta", "classic"])
 @pytest.mark.parametrize("servers", [1, 2])
 @pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
@@ -125,7 +137,7 @@ async def test_a_cancel_at_any_suspension_of_a_call(rig, prepare, servers, proto
     print(f"{points} points")
 
 
-@pytest.mark.parametrize("rig", [TRIO, ASYNCIO], ids=repr)
+@pytest.mark.parametrize("rig", RIGS, ids=repr)
 @pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
 @scenario
 async def test_a_cancel_while_a_name_is_looked_up_or_another_server_is_down(
@@ -155,7 +167,7 @@ async def test_a_cancel_while_a_name_is_looked_up_or_another_server_is_down(
     print(f"{points} points")
 
 
-@pytest.mark.parametrize("rig", [TRIO, ASYNCIO], ids=repr)
+@pytest.mark.parametrize("rig", RIGS, ids=repr)
 @pytest.mark.parametrize("way", ["reserve", "aget"])
 @pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
 @scenario

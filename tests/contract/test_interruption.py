@@ -30,12 +30,14 @@ CALLS = {
 # A new socket in the hands of the few lines that connect it has nobody else to close it: it closes
 # itself, with a warning. No other code may lose one.
 CONNECTING = {
-    "_sockets.py:_connect",
-    "_sockets.py:connected",
+    "_resolve.py:call_at_end",
+    "_resolve.py:do_not_call",
+    "_resolve.py:resolving",
+    "_sockets.py:_connecting",
+    "_sockets.py:connecting",
+    "_sockets.py:opening",
     "blocking.py:__init__",
-    "blocking.py:connect",
     "selector.py:__init__",
-    "selector.py:connect",
 }
 
 

@@ -60,6 +60,48 @@ def test_a_forked_child_never_gets_its_parent_s_answers(
     assert (run.returncode, run.stderr) == (0, "")
 
 
+FORKED_WITH_A_LOOP = """
+import asyncio, os, sys
+import mcclient
+
+mc = mcclient.AsyncClient(sys.argv[1], timeout=20)
+
+async def fill():
+    await mc.set_multi({f"key{n}": n for n in range(100)})
+
+async def wrong_answers():
+    async def task(first):
+        return sum([await mc.get(f"key{n % 100}") != n % 100 for n in range(first, first + 300)])
+    return sum(await asyncio.gather(*[task(first) for first in range(10)]))
+
+loop = asyncio.new_event_loop()
+loop.run_until_complete(fill())
+children = []
+for _ in range(3):
+    pid = os.fork()
+    if not pid:
+        os._exit(asyncio.new_event_loop().run_until_complete(wrong_answers()) > 0)
+    children.append(pid)
+wrong = loop.run_until_complete(wrong_answers())
+statuses = [os.waitpid(pid, 0)[1] for pid in children]
+loop.run_until_complete(mc.aclose())
+loop.close()
+sys.exit(f"{wrong} wrong, children {statuses}" if wrong or any(statuses) else 0)
+"""
+
+
+def test_a_forked_child_does_not_share_what_its_parent_s_tasks_share(
+    real_memcached: RealMemcached,
+) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FORKED_WITH_A_LOOP, real_memcached.address],
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # nobody closes what a loop leaves
 def test_a_client_goes_from_loop_to_loop_and_from_framework_to_framework(

@@ -28,6 +28,7 @@ from mcproto import (
     Number,
     ProtocolDesync,
     RemoteProtocolError,
+    ServerConnection,
     Status,
     Text,
     UnplacedError,
@@ -334,6 +335,7 @@ ILLEGAL: list[tuple[str, Callable[[], ClientConnection], Callable[[ClientConnect
     ("direct door", ClientConnection, lambda c: c.resume(GET, b"END\r\n")),
     ("direct door", lambda: connected(GET), lambda c: c.resume(GET, b"END\r\n")),
     ("direct door", lambda: connected(GET, GET), lambda c: c.resume(GET, b"END\r\n")),
+    ("direct door", lambda: connected(GET), lambda c: c.leave()),
     ("barrier", lambda: connected(SILENT), lambda c: c.send(Flight([GET]))),
     ("barrier", lambda: connected(meta.Get("k", q=True)), lambda c: c.send(Flight([GET]))),
     ("barrier", lambda: connected(SILENT, GET), lambda c: c.send(Flight([SILENT]))),
@@ -366,12 +368,34 @@ def test_a_value_beyond_the_limit_is_not_sent_and_nothing_has_changed() -> None:
 
 def test_what_is_no_command_is_not_sent_and_nothing_has_changed() -> None:
     connection = ClientConnection()
-    with pytest.raises(AttributeError):
-        connection.send(b"get k\r\n")  # type: ignore[arg-type]
+    for what in (b"get k\r\n", None, classic.Get):
+        with pytest.raises(TypeError, match="command must be a Command"):
+            connection.send(what)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="commands must be Commands"):
+        Flight([1])  # type: ignore[list-item]
     with pytest.raises(AssertionError):
         connection.send(Command())  # encodes nothing
     assert connection.is_idle
     assert connection.next_event() is NEED_DATA
+
+
+@pytest.mark.parametrize("data", [None, "text", 5, [1]])
+def test_what_is_no_bytes_is_no_data_and_no_end(data: bytes) -> None:
+    for connection in (ClientConnection(), ServerConnection()):
+        with pytest.raises(TypeError, match="data must be bytes"):
+            connection.receive_data(data)
+        assert connection.next_event() is NEED_DATA
+    with pytest.raises(TypeError, match="data must be bytes"):
+        GET.decode(data)
+
+
+def test_an_error_shows_the_beginning_of_a_long_reply() -> None:
+    connection = ClientConnection()
+    connection.send(meta.Get("k", v=True, O="a"))
+    connection.receive_data(b"VA 1000000 Ob\r\n" + bytes(1_000_000) + b"\r\n")
+    with pytest.raises(ProtocolDesync, match="1000000 in all") as caught:
+        connection.next_event()
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_protocol_and_its_limits_are_checked() -> None:
@@ -1027,6 +1051,39 @@ def test_nothing_has_come_yet_is_not_the_end() -> None:
     connection.receive_data(b"")
     with pytest.raises(RemoteProtocolError, match="closed with 1 replies owed"):
         connection.next_event()
+
+
+def test_where_several_are_owed_the_events_read_the_oldest_and_leave_the_rest() -> None:
+    connection = ClientConnection()
+    connection.check(GET)
+    connection.owed = 3
+    connection.resume(GET, b"END")
+    assert connection.next_event() is NEED_DATA
+    connection.receive_data(b"\r\n" + REPLY + b"END")
+    assert connection.next_event() == MISS
+    assert connection.owed == 2
+    with pytest.raises(LocalProtocolError, match="direct door"):
+        connection.next_event()
+    with pytest.raises(LocalProtocolError, match="direct door"):
+        connection.send(GET)
+    assert connection.leave() == REPLY + b"END"
+    connection.owed = 1  # the second has been read at the door
+    connection.resume(GET, b"END\r\n")
+    assert connection.next_event() == MISS
+    assert connection.is_idle
+    assert connection.leave() == b""
+
+
+def test_who_goes_by_the_direct_door_can_ask_before_whether_a_command_may_be_sent() -> None:
+    at_the_direct_door().check(GET)
+    with pytest.raises(LocalProtocolError, match="broken"):
+        broken().check(GET)
+    with pytest.raises(LocalProtocolError, match="closed"):
+        closed().check(GET)
+    with pytest.raises(LocalProtocolError, match="not for a binary connection"):
+        ClientConnection("binary").check(GET)
+    with pytest.raises(ItemTooLarge):
+        ClientConnection(max_value=1).check(classic.Set("k", b"vv"))
 
 
 def test_who_was_interrupted_at_the_direct_door_leaves_nothing_for_others() -> None:
