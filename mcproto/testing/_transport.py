@@ -81,8 +81,8 @@ def check_transport(
         check_transport(MyBackend(), ("127.0.0.1", 11211))
         trio.run(check_transport, MyAsyncBackend(), ("127.0.0.1", 11211))
 
-    A backend with `exchange_all` is one that blocks, and is checked by this call.  Any other is for
-    tasks: what comes back must be awaited, in that backend's own framework.
+    A backend with `exchange_all` is one that blocks, and is checked by this call.  One with
+    `side_by_side` is for tasks: what comes back must be awaited, in that backend's own framework.
 
     It takes a second or so.  Of the server it uses a handful of connections at a time and some keys
     that begin with ``mcproto.testing:``, and deletes those.
@@ -94,12 +94,18 @@ def check_transport(
 
     Raises:
         AssertionError: a promise is not kept; it says which, and what was seen instead.
+        TypeError: *backend* is neither.
     """
     if isinstance(address, str) and "/" not in address and ":" in address:
         host, _, port = address.rpartition(":")
         address = (host.strip("[]"), int(port))
-    if not hasattr(backend, "exchange_all"):
+    if hasattr(backend, "side_by_side"):
         return _play_all(AsyncRig(backend, address))
+    if not hasattr(backend, "exchange_all"):
+        raise TypeError(
+            "backend must have exchange_all, as those that block, or side_by_side, as those for"
+            f" tasks: {backend!r:.80}"
+        )
     for story in [*STORIES, *BLOCKING_STORIES]:
         _play(story, Rig(backend, address))
     return None
