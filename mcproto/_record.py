@@ -6,11 +6,17 @@ What `dataclasses` would give, at a fifth of its import time and without its cos
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["Record"]
 
 
 _LONG = 80
 _MANY = 10
+_BYTES = (bytes, bytearray, memoryview, str)
+_SEVERAL = (tuple,)
 
 
 class Record:
@@ -42,14 +48,15 @@ class Record:
         return f"{type(self).__name__}({', '.join(said)})"
 
 
-def shown(field: object) -> str:
+def shown(field: Any) -> str:
     """A field for people. Of what is long, the beginning: a value may have 64 MiB."""
-    if isinstance(field, (bytes, bytearray, memoryview, str)) and len(field) > _LONG:
-        start = bytes(field[:_LONG]) if isinstance(field, memoryview) else field[:_LONG]
-        return f"{start!r}... ({len(field)} in all)"
-    if isinstance(field, tuple):
-        parts = [shown(part) for part in field[:_MANY]]
+    kind = type(field)
+    if kind in _BYTES:
+        start = bytes(field[:_LONG]) if kind is memoryview else field[:_LONG]
+        return f"{start!r}... ({len(field)} in all)" if len(field) > _LONG else repr(start)
+    if kind in _SEVERAL:
+        said = [shown(part) for part in field[:_MANY]]
         if len(field) > _MANY:
-            parts.append(f"... ({len(field)} in all)")
-        return f"({', '.join(parts)}{',' if len(field) == 1 else ''})"
+            said.append(f"... ({len(field)} in all)")
+        return f"({', '.join(said)}{',' if len(field) == 1 else ''})"
     return repr(field)

@@ -264,7 +264,8 @@ class _Worded(Command[R_co]):
 
     __slots__ = ("noreply",)
 
-    words: Mapping[bytes, Status]
+    # All of this kind have some.
+    words: Mapping[bytes, Status]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def read(
         self, buffer: ReceiveBuffer, progress: Progress, limits: Limits

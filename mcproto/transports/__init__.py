@@ -171,7 +171,7 @@ if TYPE_CHECKING:
     """
 
     class JobBackend(TellingBackend[T], Protocol[T]):
-        """One that can do many things at once, each a *job*: a generator that yields `Wait`s."""
+        """One that can do many things at once, each a *job*: a generator that yields its waits."""
 
         def connecting(
             self,

@@ -207,7 +207,7 @@ class AsyncioBackend:
         self.multiplexed = multiplexed
 
     def share(self, transport: AsyncTransport, connection: ClientConnection) -> Shared:
-        """A connection for many tasks, made of a connected transport. See `SharingBackend`."""
+        """A connection for many tasks, made of a connected transport."""
         from ._shared import taken_apart
 
         inner, session = taken_apart(transport)

@@ -113,7 +113,7 @@ def test_tls_moves_no_keys_and_makes_no_second_server() -> None:
 
 
 def test_there_is_no_tls_over_a_unix_socket() -> None:
-    with pytest.raises(InvalidArgument, match="'memcaches:///m'.*no TLS"):
+    with pytest.raises(InvalidArgument, match=r"'memcaches:///m'.*no TLS"):
         parse_server("memcaches:///m")
 
 

@@ -167,7 +167,7 @@ async def test_a_crowd_that_is_cancelled_at_random_gets_right_answers_or_none(
                 result = await call()
                 assert result == right
             else:
-                count = random.randrange(6)
+                count = random.randrange(4)
                 result = await struck_after(rig, lambda: turns(rig, count), call)  # noqa: B023
                 assert result in (None, right)
             outcomes["cancelled" if result is None else "fine"] += 1
@@ -176,7 +176,7 @@ async def test_a_crowd_that_is_cancelled_at_random_gets_right_answers_or_none(
     assert await mc.get_multi(keys) == {key: key for key in keys}
     await mc.aclose()
     print(dict(outcomes))
-    assert outcomes["cancelled"] > 50
+    assert outcomes["cancelled"], "or nothing has been shown"
 
 
 @on(RIGS)
@@ -405,6 +405,45 @@ async def test_behind_a_reply_that_does_not_come_nobody_is_queued_up_for_long(ri
         outcomes = await rig.together(lambda: mc.get("a"), lambda: mc.set("b", b"b"))
         assert [type(outcome) for outcome in outcomes] == [OperationTimeout] * 2
         assert [outcome.maybe_applied for outcome in outcomes] == [False, True]
+        assert await mc.get("key") == b"key"
+        assert len(server.peers) == 2
+        await mc.aclose()
+
+
+@on(TURNS_RIGS)
+@scenario
+async def test_half_a_request_is_the_end_of_a_connection(rig):
+    """By turns, nobody knows how much of it has gone out."""
+
+    def slow(peer: Peer) -> None:
+        peer.greet()
+        peer.send(own_answer(peer.request()))
+        peer.hold()
+
+    with ScriptedServer(slow, own_answers) as server:
+        mc = rig.client([server.address], timeout=20)
+        assert await mc.get("key") == b"key"
+        large = bytes(16 << 20)
+        wait = lambda: turns(rig, 20)  # noqa: E731
+        assert await struck_after(rig, wait, lambda: mc.set("k", large)) is None
+        assert await mc.get("key") == b"key"
+        assert len(server.peers) == 2
+        await mc.aclose()
+
+
+@on(RIGS)
+@scenario
+async def test_who_is_out_of_time_is_told_so_and_the_next_one_connects_anew(rig):
+    def falling_silent(peer: Peer) -> None:
+        peer.greet()
+        peer.send(own_answer(peer.request()))
+        peer.swallow()
+
+    with ScriptedServer(falling_silent, own_answers) as server:
+        mc = rig.client([server.address], timeout=0.2)
+        assert await mc.get("key") == b"key"
+        outcomes = await rig.together(*[lambda: mc.get("key")] * 3)
+        assert [type(outcome) for outcome in outcomes] == [OperationTimeout] * 3
         assert await mc.get("key") == b"key"
         assert len(server.peers) == 2
         await mc.aclose()
