@@ -50,11 +50,10 @@ class Record:
 
 def shown(field: Any) -> str:
     """A field for people. Of what is long, the beginning: a value may have 64 MiB."""
-    kind = type(field)
-    if kind in _BYTES:
-        start = bytes(field[:_LONG]) if kind is memoryview else field[:_LONG]
+    if type(field) in _BYTES:
+        start = field[:_LONG] if type(field) is not memoryview else bytes(field[:_LONG])
         return f"{start!r}... ({len(field)} in all)" if len(field) > _LONG else repr(start)
-    if kind in _SEVERAL:
+    if type(field) in _SEVERAL:
         said = [shown(part) for part in field[:_MANY]]
         if len(field) > _MANY:
             said.append(f"... ({len(field)} in all)")
