@@ -708,3 +708,15 @@ def test_a_type_of_replies_can_be_asked_about() -> None:
         "CLOSED",
     ]
     assert repr(Status.NOT_FOUND) == "Status.NOT_FOUND"
+
+
+def test_what_is_long_is_shown_by_its_beginning() -> None:
+    long = Item(b"k", 0, bytes(200))
+    shown = repr(Values([long] * 30))
+    assert "... (200 in all)" in shown
+    assert shown.endswith("... (30 in all)))")
+    assert len(shown) < 5000
+    assert repr(Item(b"k", 0, memoryview(bytes(200)))).endswith("... (200 in all))")  # type: ignore[arg-type]
+    assert repr(Values([Item(b"k", 0, b"v")])) == (
+        "Values(items=(Item(key=b'k', flags=0, value=b'v'),))"
+    )

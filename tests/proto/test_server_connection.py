@@ -122,6 +122,19 @@ def test_a_text_with_a_line_end_in_it_is_not_written(request_: bytes, reply: Rep
     assert connection.send(ErrorReply("ERROR")) == b"ERROR\r\n"
 
 
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (b"stats", Stats({"two words": "1"})),
+        (b"me k", MetaReply("ME", [("k", b"k"), ("a=b", b"1")])),
+        (b"me k", MetaReply("ME", [("k", b"k"), ("exp", b"1 la=2")])),
+    ],
+)
+def test_a_name_that_would_be_read_as_another_is_not_written(request_: bytes, reply: Reply) -> None:
+    with pytest.raises(InvalidArgument, match="must not hold"):
+        asked(request_ + b"\r\n").send(reply)
+
+
 IMPOSSIBLE: list[tuple[bytes, object]] = [
     (b"get k", Status.STORED),
     (b"get k", Values([Item(b"k", 0, b"v", 7)])),
