@@ -6,8 +6,9 @@ test_interleavings.py.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -20,6 +21,15 @@ from mcclient.pools._lender import Lender, Slot, Ticket
 from tests.pools.clients import BlockingClient, Book
 
 MAX_WAITING = 3
+
+
+@pytest.fixture(autouse=True)
+def nothing_dies_meanwhile() -> Iterator[None]:
+    """A run has to be the same each time: what other tests have left must not end in its midst."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 class Right(int):
