@@ -8,6 +8,7 @@ the rest.)  memcached forgets by the second, so nothing here lives for a few of 
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from itertools import count
 from time import time
@@ -128,7 +129,7 @@ def steps(draw: st.DrawFn) -> tuple[Command[object], bool]:
 # ----------------------------------------------------------------------------------- two to ask it
 
 
-class Asked:
+class Asked(ABC):
     """One end to ask, and what it has shown.
 
     Attributes:
@@ -139,8 +140,9 @@ class Asked:
         self.client = ClientConnection()
         self.seen: dict[bytes, int] = {}
 
+    @abstractmethod
     def exchange(self, data: bytes) -> bytes:
-        raise NotImplementedError
+        """All that comes back when *data* is sent."""
 
     def ask(self, step: tuple[Command[object], bool], prefix: bytes) -> object:
         """What it answers, without what may differ."""

@@ -7,6 +7,7 @@ here lives for a few of them only; and a cas unique is compared by what it is wo
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from itertools import count
 from time import time
 from typing import Any
@@ -73,15 +74,16 @@ COMMANDS: st.SearchStrategy[Command[object]] = st.one_of(
 )
 
 
-class Asked:
+class Asked(ABC):
     """One end to ask, and what it has shown."""
 
     def __init__(self) -> None:
         self.client = ClientConnection("binary")
         self.seen: dict[bytes, int] = {}
 
+    @abstractmethod
     def exchange(self, data: bytes) -> bytes:
-        raise NotImplementedError
+        """All that comes back when *data* is sent."""
 
     def ask(self, command: Command[object], prefix: bytes) -> object:
         """What it answers, without what may differ."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib.util
 import os
 import subprocess
 import sys
@@ -351,7 +350,6 @@ assert all(pooled.get(f"key{n}") == n for n in range(20))
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
 def test_greenlets_are_threads_to_every_pool(address: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", GREENLETS, address],

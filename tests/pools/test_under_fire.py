@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import importlib.util
 import subprocess
 import sys
 import threading
@@ -220,7 +219,6 @@ print(f"{done} calls, {struck} timeouts, 0 wrong")
 
 
 @short_and_long
-@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
 def test_greenlets_timed_out_anywhere_get_their_own_answers(
     server: RealMemcached, times: int
 ) -> None:
