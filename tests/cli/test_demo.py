@@ -46,7 +46,6 @@ def test_it_needs_nothing_but_a_bare_interpreter() -> None:
 
 
 def test_it_shows_trio_where_trio_is(run: Run) -> None:
-    pytest.importorskip("trio")
     status, out, err = run("demo")
     assert (status, err) == (0, "")
     text = out.decode()
