@@ -12,8 +12,9 @@ from contextlib import suppress
 from string import ascii_letters
 from struct import pack
 
+from fuzz import targets
 from fuzz.made_up import Source, kinds_of, made_binary_reply, made_command
-from fuzz.targets import LIMITS, events, pieces, sizes
+from fuzz.targets import LIMITS, by_decoding, by_events, events, pieces, sizes
 from mcproto import (
     CLOSED,
     NEED_DATA,
@@ -23,7 +24,6 @@ from mcproto import (
     ErrorReplied,
     ErrorReply,
     LocalProtocolError,
-    RemoteProtocolError,
     ServerConnection,
     binary,
     sasl,
@@ -100,17 +100,7 @@ REQUEST_WORDS = [*_frames(0x80, [0]), b"get k\r\n", b"k", b"value", bytes(8), by
 
 def understood(data: bytes) -> tuple[list[Command[object]], bytes]:
     """The commands that may be sent one behind the other, and what the server says."""
-    letters, _, stream = data.partition(b"\n")
-    connection = ClientConnection("binary", **LIMITS)
-    sent: list[Command[object]] = []
-    for letter in letters.decode("latin-1"):
-        if letter in COMMANDS:
-            try:
-                connection.send(COMMANDS[letter])
-            except LocalProtocolError:
-                continue  # behind quit, say
-            sent.append(COMMANDS[letter])
-    return sent, stream
+    return targets.understood(data, COMMANDS, "binary")
 
 
 def binary_replies(data: bytes) -> None:
@@ -124,33 +114,7 @@ def binary_replies(data: bytes) -> None:
             command.result(event)  # type: ignore[arg-type]
     for command in commands[:1]:
         if not (command.quiet or command.noreply):
-            assert _by_decoding(command, stream) == _by_events(command, stream)
-
-
-def _by_decoding(command: Command[object], stream: bytes) -> object:
-    try:
-        return command.decode(stream)
-    except ErrorReplied as error:
-        return error.reply
-    except RemoteProtocolError as error:
-        return type(error)
-
-
-def _by_events(command: Command[object], stream: bytes) -> object:
-    connection = ClientConnection("binary")
-    connection.send(command)
-    if stream:
-        connection.receive_data(stream)
-    try:
-        event = connection.next_event()
-        if event is NEED_DATA:
-            return event
-        connection.next_event()  # raises if bytes are left
-        return command.result(event)  # type: ignore[arg-type]
-    except ErrorReplied as error:
-        return error.reply
-    except RemoteProtocolError as error:
-        return type(error)
+            assert by_decoding(command, stream) == by_events(command, stream)
 
 
 def _hear(received: Iterable[bytes]) -> tuple[ServerConnection, list[tuple[object, ...]]]:

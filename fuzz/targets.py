@@ -14,7 +14,7 @@ The input of `commands` is all that a client says; that of `exchange` is a list 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from string import ascii_letters
 from typing import Literal
@@ -49,6 +49,8 @@ __all__ = [
     "META_LETTERS",
     "TARGETS",
     "WORDS",
+    "by_decoding",
+    "by_events",
     "commands",
     "doors",
     "events",
@@ -195,18 +197,22 @@ def _refused(do: Callable[[], object]) -> type[ProtocolError]:
     raise AssertionError(f"a broken connection gives {got!r}")
 
 
-def understood(data: bytes) -> tuple[list[Command[object]], bytes]:
-    """The commands that may be sent one behind the other, and what the server says."""
+def understood(
+    data: bytes,
+    commands: Mapping[str, Command[object]] = COMMANDS,
+    protocol: Literal["text", "binary"] = "text",
+) -> tuple[list[Command[object]], bytes]:
+    """Those of the *commands* that may be sent one behind the other, and what the server says."""
     letters, _, stream = data.partition(b"\n")
-    connection = ClientConnection("text", **LIMITS)
+    connection = ClientConnection(protocol, **LIMITS)
     sent: list[Command[object]] = []
     for letter in letters.decode("latin-1"):
-        if letter in COMMANDS:
+        if letter in commands:
             try:
-                connection.send(COMMANDS[letter])
+                connection.send(commands[letter])
             except LocalProtocolError:
                 continue  # behind quit, say
-            sent.append(COMMANDS[letter])
+            sent.append(commands[letter])
     return sent, stream
 
 
@@ -238,10 +244,10 @@ def doors(data: bytes) -> None:
     for command in commands:
         silent = command.quiet or command.noreply
         if not (silent or command.is_watch or isinstance(command, Stream)):
-            assert _by_decoding(command, stream) == _by_events(command, stream)
+            assert by_decoding(command, stream) == by_events(command, stream)
 
 
-def _by_decoding(command: Command[object], stream: bytes) -> object:
+def by_decoding(command: Command[object], stream: bytes) -> object:
     try:
         return command.decode(stream)
     except ErrorReplied as error:
@@ -250,8 +256,8 @@ def _by_decoding(command: Command[object], stream: bytes) -> object:
         return type(error)
 
 
-def _by_events(command: Command[object], stream: bytes) -> object:
-    connection = ClientConnection()
+def by_events(command: Command[object], stream: bytes) -> object:
+    connection = ClientConnection(command.protocol)
     connection.owed = 1
     connection.resume(command, stream)
     try:
