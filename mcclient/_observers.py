@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NamedTuple
 
-    from ._errors import MemcacheError
-
     class Operation(NamedTuple):
         """A call of a client that has come to its end. It never has a value in it.
 
@@ -70,12 +68,6 @@ class Observer:
 
     def operation(self, done: Operation) -> None:
         """A call has come to its end, good or bad."""
-
-    def server_down(self, server: str, error: MemcacheError) -> None:
-        """*server* gives no answer: it could not be reached, as it could before."""
-
-    def server_up(self, server: str) -> None:
-        """*server* has answered again."""
 
     def pool_waiting(self, pool: str) -> None:
         """Somebody has to wait for a client."""

@@ -252,8 +252,6 @@ def test_every_method_of_an_observer_does_nothing_by_itself() -> None:
     with pooled.pool.reserve(), pytest.raises(PoolTimeout):
         pooled.pool.get(timeout=0)
     pooled.close()
-    observer.server_down("server", ServerUnavailable("gone"))
-    observer.server_up("server")
 
 
 def test_what_becomes_of_clients_is_logged_for_those_who_look_closely(caplog) -> None:
