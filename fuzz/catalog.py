@@ -55,10 +55,9 @@ class Target(NamedTuple):
             first = next((letter for letter in asked if letter in targets.COMMANDS), "")
             return "meta" if first in targets.META_LETTERS else "classic"
         words = data.split(None, 1)
-        return "meta" if words and words[0] in _META_VERBS else "classic"
+        return "meta" if words and words[0] in targets.META_VERBS else "classic"
 
 
-_META_VERBS = frozenset([b"mg", b"ms", b"md", b"ma", b"me", b"mn"])
 _LETTERS = "".join(targets.COMMANDS)
 
 CATALOG: dict[str, Target] = {

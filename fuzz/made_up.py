@@ -138,15 +138,15 @@ _MAKERS: dict[str, Callable[[Source], object]] = {
     "str | None": _text_or_none,
     "str": Source.text,
     "bytes": Source.string,
-    "bytes | None": lambda source: source.string() if source.below(4) else None,
     "int": Source.number,
     "int | None": lambda source: source.number() if source.below(4) == 3 else None,
     "float": lambda source: source.below(256) if source.below(2) else source.below(17) / 16,
     "bool": lambda source: source.below(3) == 2,
     "Iterable[str | bytes]": lambda source: [_key(source) for _ in range(2 + source.below(3))],
     "Classes": lambda source: "all" if source.below(2) else [1 + source.below(63)],
-    "Iterable[int]": lambda source: [source.number() for _ in range(source.below(4))],
-    "Iterable[str]": lambda source: [source.text() for _ in range(source.below(4))],
+    "Iterable[Log]": lambda source: [
+        source.chosen(["fetchers", "mutations", "deletions"]) for _ in range(source.below(4))
+    ],
 }
 
 
@@ -154,12 +154,11 @@ def _maker(annotation: str) -> Callable[[Source], object]:
     known = _MAKERS.get(annotation)
     if known is not None:
         return known
-    # Literal["S", "E"] | None, and what the table does not know: its words, or any.
+    # Literal["S", "E"] | None: its words, or any.
     words = annotation.replace('"', "'").split("'")[1::2]
+    assert words, f"who makes up {annotation}?"
     choices: list[object] = [*words, None] if "None" in annotation else [*words]
-    return lambda source: (
-        source.text() if source.rarely() or not choices else source.chosen(choices)
-    )
+    return lambda source: source.text() if source.rarely() else source.chosen(choices)
 
 
 _SIGNATURES: dict[type[Command[object]], list[tuple[str, bool, Callable[[Source], object]]]] = {}

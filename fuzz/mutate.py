@@ -35,7 +35,7 @@ class Mutator:
     Args:
         seeds: files of the corpus.
         words: what the protocol consists of.
-        with_letters: the inputs begin with a line of letters (see `targets`).
+        letters: of the commands that the first line asks for; ``""``: there is no such line.
         is_binary: fields of fixed size, and no lines.
     """
 

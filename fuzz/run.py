@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Try the fuzz targets on a million inputs. Needs nothing but Python, and learns nothing.
+"""Try the fuzz targets on inputs that are made up. Needs nothing but Python, and learns nothing.
 
     python3 -m fuzz.run [TARGET...] [--inputs N] [--jobs N] [--seed TEXT]
     python3 -m fuzz.run TARGET FILE...
@@ -69,7 +69,7 @@ class TooLong(Exception):
 
 @contextmanager
 def in_time() -> Iterator[None]:
-    """Raise TooLong in what takes more than TOO_LONG seconds."""
+    """TooLong is raised here when the timer rings. Whoever tries an input sets it anew."""
 
     def ring(signum: int, frame: FrameType | None) -> None:
         raise TooLong(f"more than {TOO_LONG} seconds")

@@ -47,6 +47,7 @@ __all__ = [
     "COMMANDS",
     "LIMITS",
     "META_LETTERS",
+    "META_VERBS",
     "TARGETS",
     "WORDS",
     "by_decoding",
@@ -117,9 +118,8 @@ _SENT: list[Command[object]] = [
     Stream(admin.Metadump()),
 ]
 COMMANDS = dict(zip(ascii_letters, _SENT, strict=False))
-META_LETTERS = frozenset(
-    letter for letter, sent in COMMANDS.items() if sent.encode()[:2] in (b"mg", b"ms", b"md", b"ma")
-)
+META_VERBS = frozenset([b"mg", b"ms", b"md", b"ma", b"me", b"mn"])
+META_LETTERS = frozenset(at for at, sent in COMMANDS.items() if sent.encode()[:2] in META_VERBS)
 
 # Small enough that a fuzzer gets beyond them.
 LIMITS = {"max_line": 512, "max_value": 4096, "max_items": 8}

@@ -52,7 +52,8 @@ _certain = st.one_of(
 def _meant(draw: DrawFn) -> Answer:
     command = draw(_certain)
     reply = draw(meant_for(command))
-    return Answer(command, spelled(reply), reply)
+    word = command.word if isinstance(command, classic.Stats) else "STAT"
+    return Answer(command, spelled(reply, word), reply)
 
 
 @st.composite

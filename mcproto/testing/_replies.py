@@ -266,8 +266,8 @@ def replies(
 # ------------------------------------------------------------------------------------------ bytes
 
 
-def spelled(reply: Reply) -> bytes:
-    """The reply as a server writes it."""
+def spelled(reply: Reply, word: str = "STAT") -> bytes:
+    """The reply as a server writes it. *word* is what lines of statistics begin with."""
     match reply:
         case Values(items):
             return b"".join([_item(item) for item in items]) + b"END\r\n"
@@ -278,7 +278,7 @@ def spelled(reply: Reply) -> bytes:
         case Text(text):
             return f"VERSION {text}\r\n".encode()
         case Stats(entries):
-            lines = [f"STAT {name} {value}\r\n" for name, value in entries.items()]
+            lines = [f"{word} {name} {value}\r\n" for name, value in entries.items()]
             return "".join(lines).encode() + b"END\r\n"
         case ErrorReply(kind, message):
             return f"{kind} {message}\r\n".encode()
