@@ -85,7 +85,8 @@ class Observer:
         """A client has been made, or has joined."""
 
     def pool_closed(self, pool: str, reason: str) -> None:
-        """A client has been closed: see `PoolStats.closed` for the reasons."""
+        """A client has been closed: *reason* is one of `PoolStats.closed`, ``"closed"`` (by its
+        borrower) or ``"check"``. Who drops a client tells nobody."""
 
 
 def tell(method: Callable[..., None], *what: object) -> None:

@@ -28,8 +28,9 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
 
     The result has the reply to each command, in order, and NO_REPLY where there was none; pass it
     to the command's own `result`, which raises if the reply is an error line.  An error line
-    does not say which quiet command it answers: if several can have got it, each of them is
-    given it as an `UnplacedError`.
+    does not say which quiet command it answers, nor does a refusal without key and opaque: if
+    several can have got it, each of them is given it, as an `UnplacedError` or `UnplacedReply`.
+    (Binary replies say whose they are; one that does not breaks the connection.)
 
     Nothing reads while a flight is written, so keep it short: its replies must fit into the
     sockets' buffers (a thousand words do).

@@ -1,7 +1,7 @@
 """What some pools do at every loan: look at ages, check, measure, tell.
 
-Knows clocks, limits and observers.  A pool that was asked for none of this has no `Care`, and its
-shortest way does not even look for one.
+Knows clocks, limits and observers.  A pool that was asked for none of this lends without its
+`Care`, and its shortest way does not even look for one.
 """
 
 from __future__ import annotations
