@@ -15,21 +15,20 @@ from mcproto._direct import get_forms, set_forms
 from mcproto._parts import LARGE
 from mcproto._typing import Generic
 from mcproto.transports import RECEIVE_SIZE
-from mcproto.transports._exchange import exchange, receive
+from mcproto.transports._exchange import exchange, hears_while_sending, receive
 
 from ._errors import ClientClosed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Literal, NoReturn, TypeGuard, TypeVar
+    from typing import Literal, NoReturn, TypeVar
 
     from mcproto import Command
     from mcproto._direct import Heads
     from mcproto.transports import (
         AsyncTransport,
         JobBackend,
-        LargeAsyncTransport,
         Transport,
         Wait,
     )
@@ -278,11 +277,6 @@ class AsyncLink(_AnyLink["AsyncTransport"]):
         except BaseException:
             self._end()
             raise
-
-
-def hears_while_sending(transport: AsyncTransport) -> TypeGuard[LargeAsyncTransport]:
-    """Whether it has the better way for large requests."""
-    return hasattr(transport, "send_parts")
 
 
 class ClosedLinks(dict[int, "L"]):

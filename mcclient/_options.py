@@ -97,9 +97,12 @@ class Options:
         options._is_context_given = False
         return options
 
+    def _wants_tls(self, server: Server) -> bool:
+        return self._is_context_given if server.tls is None else server.tls
+
     def tls_of(self, server: Server) -> Context | None:
         """How to speak TLS to *server*, None if it is spoken to in the clear."""
-        if not (self._is_context_given if server.tls is None else server.tls):
+        if not self._wants_tls(server):
             return None
         if self._context is None:
             # The system's authorities are read from files: at first use, and once.
@@ -111,7 +114,7 @@ class Options:
         if getattr(backend, "tells_steps", False):
             return
         for server in self.setup.servers:
-            if self._is_context_given if server.tls is None else server.tls:
+            if self._wants_tls(server):
                 kind = type(backend).__name__
                 raise InvalidArgument(f"servers: {server.name} wants TLS, and {kind} does none")
 

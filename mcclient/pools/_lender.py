@@ -42,6 +42,8 @@ from itertools import count
 from math import inf
 from weakref import ref
 
+from mcproto._typing import Generic
+
 from .._errors import PoolClosed, TooManyWaiting
 from .._logs import log_debug
 from ._counts import Counts
@@ -50,7 +52,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, Self, TypeVar
-    from typing import Generic as Generic
 
     class Cloneable(Protocol):
         """What can be pooled. (One must also be able to refer to it weakly.)"""
@@ -77,13 +78,6 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Cloneable)
     T = TypeVar("T")
 else:
-    # typing would cost more to import than all that a pool needs.
-    class Generic:
-        __slots__ = ()
-
-        def __class_getitem__(cls, _: object) -> type:
-            return cls
-
     C = object
 
 __all__ = ["Lender", "Life", "Slot", "Ticket", "retire"]

@@ -5,8 +5,10 @@ Knows the shortest way to a client, and when it cannot be taken.
 
 from __future__ import annotations
 
+from mcproto._typing import Generic
+
 from .._errors import PoolEmpty
-from ._lender import C, Generic
+from ._lender import C
 from ._waiting import take_in_task, take_in_thread
 
 TYPE_CHECKING = False

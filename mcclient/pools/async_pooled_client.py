@@ -84,9 +84,7 @@ class AsyncPooledClient:
 
     async def get(self, key: str | bytes, default: object = None) -> object:
         """The value under *key*, or *default* if there is none."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.get(key, default)
         finally:
@@ -94,9 +92,7 @@ class AsyncPooledClient:
 
     async def gets(self, key: str | bytes) -> CasItem | None:
         """The item under *key* with what `cas` needs (``.value``, ``.cas``), or None."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.gets(key)
         finally:
@@ -104,9 +100,7 @@ class AsyncPooledClient:
 
     async def gat(self, key: str | bytes, expire: Expire, default: object = None) -> object:
         """Get and touch: the value under *key*, which gets a new expiry, or *default*."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.gat(key, expire, default)
         finally:
@@ -114,9 +108,7 @@ class AsyncPooledClient:
 
     async def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
         """The values of those of the *keys* that are there, under the keys as given."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.get_multi(keys)
         finally:
@@ -124,9 +116,7 @@ class AsyncPooledClient:
 
     async def set(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value*, whatever was there. False: the server did not."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.set(key, value, expire)
         finally:
@@ -134,9 +124,7 @@ class AsyncPooledClient:
 
     async def add(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value* if nothing is there. False: something is. Raises as `set` does."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.add(key, value, expire)
         finally:
@@ -144,9 +132,7 @@ class AsyncPooledClient:
 
     async def replace(self, key: str | bytes, value: object, expire: Expire = 0) -> bool:
         """Store *value* if something is there. False: nothing is. Raises as `set` does."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.replace(key, value, expire)
         finally:
@@ -154,9 +140,7 @@ class AsyncPooledClient:
 
     async def append(self, key: str | bytes, value: object) -> bool:
         """Put *value* behind what is there. False: nothing is. Raises as `set` does."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.append(key, value)
         finally:
@@ -164,9 +148,7 @@ class AsyncPooledClient:
 
     async def prepend(self, key: str | bytes, value: object) -> bool:
         """Put *value* before what is there. False: nothing is. Raises as `set` does."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.prepend(key, value)
         finally:
@@ -174,9 +156,7 @@ class AsyncPooledClient:
 
     async def cas(self, key: str | bytes, value: object, cas: int, expire: Expire = 0) -> bool:
         """Store *value* if the item is still the one that `gets` gave with this *cas*."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.cas(key, value, cas, expire)
         finally:
@@ -186,9 +166,7 @@ class AsyncPooledClient:
         self, mapping: Mapping[str | bytes, object], expire: Expire = 0
     ) -> list[str | bytes]:
         """Store many values; give back the keys that were not stored, [] if all were."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.set_multi(mapping, expire)
         finally:
@@ -196,9 +174,7 @@ class AsyncPooledClient:
 
     async def delete(self, key: str | bytes) -> bool:
         """Delete the item. False: there was none."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.delete(key)
         finally:
@@ -206,9 +182,7 @@ class AsyncPooledClient:
 
     async def delete_multi(self, keys: Iterable[str | bytes]) -> bool:
         """Delete many items. True: every one of them was there."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.delete_multi(keys)
         finally:
@@ -218,9 +192,7 @@ class AsyncPooledClient:
         self, key: str | bytes, delta: int = 1, *, initial: int | None = None, expire: Expire = 0
     ) -> int | None:
         """Count up; the new number, or None: no such key."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.incr(key, delta, initial=initial, expire=expire)
         finally:
@@ -230,9 +202,7 @@ class AsyncPooledClient:
         self, key: str | bytes, delta: int = 1, *, initial: int | None = None, expire: Expire = 0
     ) -> int | None:
         """Count down, to 0 and no further; the new number, or None: no such key."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.decr(key, delta, initial=initial, expire=expire)
         finally:
@@ -240,9 +210,7 @@ class AsyncPooledClient:
 
     async def touch(self, key: str | bytes, expire: Expire) -> bool:
         """Give the item a new expiry. False: there is none."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.touch(key, expire)
         finally:
@@ -250,9 +218,7 @@ class AsyncPooledClient:
 
     async def flush_all(self, delay: int = 0) -> bool:
         """Make all that is stored now, on all servers, invisible *delay* seconds from now."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.flush_all(delay)
         finally:
@@ -260,9 +226,7 @@ class AsyncPooledClient:
 
     async def stats(self, group: str | None = None) -> dict[str, dict[str, str]]:
         """The statistics of every server, by its name; of a group (``"items"``) if named."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.stats(group)
         finally:
@@ -270,9 +234,7 @@ class AsyncPooledClient:
 
     async def version(self) -> dict[str, str]:
         """The version of every server, by its name."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.version()
         finally:
@@ -282,16 +244,17 @@ class AsyncPooledClient:
         self, command: Command[R], *, server: str | tuple[str, int] | None = None
     ) -> R:
         """Send any command of mcproto and give back ``command.result(reply)``."""
-        mc = self._borrow()
-        if mc is None:
-            mc = await self._wait()
+        mc = self._borrow() or await self._wait()
         try:
             return await mc.execute(command, server=server)
         finally:
             self._bring_back(mc)
 
     def clone(self) -> Self:
-        """Another client with the same options, and connections of its own. Connects nothing."""
+        """Another client with the same options, and connections of its own. Connects nothing.
+
+        (Of a pool that was given ready-made, only the size is the same.)
+        """
         return type(self)(self._master.clone(), self.pool.stats().size, **self._options)
 
     async def aclose(self) -> None:

@@ -12,9 +12,11 @@ from functools import partial
 from threading import get_ident, local
 from weakref import ref
 
+from mcproto._typing import Generic
+
 from .._errors import PoolClosed
 from .._fork import tell_after_fork
-from ._lender import C, Generic, is_closed, retire
+from ._lender import C, is_closed, retire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -274,7 +274,10 @@ class PooledClient:
             self._bring_back(mc)
 
     def clone(self) -> Self:
-        """Another client with the same options, and connections of its own. Connects nothing."""
+        """Another client with the same options, and connections of its own. Connects nothing.
+
+        (Of a pool that was given ready-made, only the size is the same.)
+        """
         return type(self)(self._master.clone(), self.pool.stats().size, **self._options)
 
     def close(self) -> None:

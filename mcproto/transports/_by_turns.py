@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from math import inf
 
+from ._exchange import hears_while_sending
 from ._shared import STALE_AFTER, Shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any, TypeGuard
+    from typing import Any
 
     from .. import ClientConnection
-    from . import AsyncBackend, AsyncTransport, LargeAsyncTransport
+    from . import AsyncBackend, AsyncTransport
     from ._calls import Call
 
 __all__ = ["SharedByTurns"]
@@ -132,7 +133,7 @@ class SharedByTurns(Shared):
 
     async def _send(self, pieces: tuple[bytes, ...]) -> bool:
         transport = self._transport
-        if _hears_while_sending(transport):
+        if hears_while_sending(transport):
             await transport.send_parts(pieces, self._incoming)
         else:
             await transport.send_all(b"".join(pieces))
@@ -154,7 +155,3 @@ class SharedByTurns(Shared):
                 if call.waiter is not None:
                     self._wake([call])
                     return
-
-
-def _hears_while_sending(transport: AsyncTransport) -> TypeGuard[LargeAsyncTransport]:
-    return hasattr(transport, "send_parts")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeGuard, TypeVar
 
     from .. import ClientConnection, Command
-    from . import Data, Transport, Wait
+    from . import AsyncTransport, Data, LargeAsyncTransport, Transport, Wait
 
     R = TypeVar("R")
 
@@ -60,6 +60,11 @@ WRITE = 2
 def is_ready(transport: object) -> TypeGuard[Ready]:
     """Whether it can be asked to do only what needs no waiting."""
     return hasattr(transport, "send_now")
+
+
+def hears_while_sending(transport: AsyncTransport) -> TypeGuard[LargeAsyncTransport]:
+    """Whether it has the better way for large requests."""
+    return hasattr(transport, "send_parts")
 
 
 def exchange(

@@ -51,7 +51,8 @@ class AsyncioTransport(asyncio.BufferedProtocol):
         self._error: BaseException | None = None
         self._paused = False  # we have stopped the peer
         self._full = False  # the peer has stopped us
-        # Who waits in receive_some and send_all: at most one each, since a client is for one task.
+        # Who waits in receive_some and send_all: at most one each. (Tasks that
+        # share a connection do so over what it has been handed to.)
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
 
