@@ -139,6 +139,11 @@ class RealMemcached:
         """End it as an administrator would; connections see an end of file."""
         if self._process is not None:
             self._process.terminate()
+            self.wait()
+
+    def wait(self) -> None:
+        """Until it has ended, as it has been told to."""
+        if self._process is not None:
             # It looks whether it should end once a second, and whenever somebody connects.
             with contextlib.suppress(OSError):
                 self.connect().close()

@@ -262,6 +262,8 @@ class Lender(Generic[C]):
         Raises:
             Exception: whatever `clone` raises.
         """
+        if self.leaving:
+            self.hand_on()  # of those who were to leave, some may have died since
         while len(self.idle) < number and not (self.queue or self.leaving):
             slot = popped(self.unopened)
             if slot is None:

@@ -51,6 +51,10 @@ __all__ = ["UdpBackend", "UdpTransport"]
 # How many questions are on their way at once: their answers have to fit into the socket's buffer.
 _AT_ONCE = 8
 
+# How much room the kernel is asked for, in bytes, for answers that nobody has come to read yet. It
+# gives less where its own limit is lower; what finds no room is lost.
+_ROOM = 4 << 20
+
 # After how many seconds a question is put once more, if half the time that is left is not sooner.
 _PATIENCE = 0.2
 
@@ -222,6 +226,7 @@ class UdpBackend:
             for family, to in found:
                 sock = socket.socket(family, socket.SOCK_DGRAM)
                 try:
+                    _make_room(sock)
                     sock.connect(to)  # type: ignore[arg-type]  # of the family's own form
                     return UdpTransport(sock)
                 except OSError as error:
@@ -250,6 +255,13 @@ class UdpBackend:
                 except FAILURES as error:
                     outcomes[number] = error
         return [outcomes[number] for number in range(len(jobs))]
+
+
+def _make_room(sock: socket.socket) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+    except OSError:
+        pass  # some systems refuse what others cut down: it stays as it was
 
 
 def _parts(command: Command[object]) -> list[Command[object]]:

@@ -144,7 +144,7 @@ def doubled(answer: list[bytes]) -> list[bytes]:
 
 def with_strangers(answer: list[bytes]) -> list[bytes]:
     """Before each a datagram with another id, and some that are no datagrams."""
-    strange = [udp.Datagram(n, b"VALUE k1 0 5\r\nwrong\r\nEND\r\n").encode() for n in range(9)]
+    strange = [udp.Datagram(n, b"VALUE k1 0 5\r\nwrong\r\nEND\r\n").encode() for n in range(4)]
     return [b"", b"x", *strange, *answer, *strange]
 
 

@@ -248,6 +248,7 @@ def test_a_client_shuts_a_server_down(backend: type[BlockingBackend | SelectorBa
         items = [admin.DumpedItem.of(line) for line in client.execute(admin.Metadump("hash"))]
         assert [item.key for item in items] == [b"k"]
         assert client.execute(admin.Shutdown()) is None
+        server.wait()
         with pytest.raises(ServerUnavailable):
             client.get("k")
 
