@@ -27,6 +27,7 @@ INNER = {
     "mcclient._observers": {"tell"},
     "mcclient._opening": {"Opening", "runs_jobs"},
     "mcclient._options": {"Options", "check_backend"},
+    "mcclient._outside_server": {"OutsideServer"},
     "mcclient._shared": {"Attempt", "SharedLinks", "shares"},
     "mcclient._servers": {"DEFAULT_PORT", "Server", "parse_server", "parse_servers"},
     "mcproto._binary_command": {"BinaryCommand", "QuietCommand"},
