@@ -20,7 +20,7 @@ import sys
 from mcproto import LocalProtocolError
 
 from .. import MemcacheError, ServerFault, ServerUnavailable, __version__
-from . import _bench, _delete, _demo, _explain, _get, _serve, _set, _stats
+from . import _bench, _check_server, _delete, _demo, _explain, _get, _serve, _set, _stats
 from ._arguments import Parser, UsageError
 from ._screen import complain
 
@@ -40,6 +40,7 @@ _COMMANDS = (
     _stats.COMMAND,
     _bench.COMMAND,
     _explain.COMMAND,
+    _check_server.COMMAND,
 )
 
 # As a shell reports who was ended by SIGINT and SIGPIPE.

@@ -27,7 +27,9 @@ def server() -> Iterator[MemoryServer]:
         yield server
 
 
-@pytest.mark.parametrize("backend", [BlockingBackend(), SelectorBackend()], ids=repr)
+@pytest.mark.parametrize(
+    "backend", [BlockingBackend(), SelectorBackend()], ids=["blocking", "selector"]
+)
 def test_the_blocking_adapters_keep_every_promise(backend: Any, server: MemoryServer) -> None:
     check_transport(backend, (server.host, server.port))
 
