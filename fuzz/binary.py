@@ -13,18 +13,13 @@ from string import ascii_letters
 from struct import pack
 
 from fuzz import targets
-from fuzz.made_up import Source, kinds_of, made_binary_reply, made_command
-from fuzz.targets import LIMITS, by_decoding, by_events, events, pieces, sizes
+from fuzz.made_up import kinds_of, made_binary_reply
+from fuzz.targets import LIMITS, by_decoding, by_events, events, hear, pieces, sizes
 from mcproto import (
-    CLOSED,
-    NEED_DATA,
     BadRequest,
-    ClientConnection,
     Command,
     ErrorReplied,
     ErrorReply,
-    LocalProtocolError,
-    ServerConnection,
     binary,
     sasl,
 )
@@ -117,38 +112,23 @@ def binary_replies(data: bytes) -> None:
             assert by_decoding(command, stream) == by_events(command, stream)
 
 
-def _hear(received: Iterable[bytes]) -> tuple[ServerConnection, list[tuple[object, ...]]]:
-    """A connection at its end, and what it has heard; of bad requests all that there is to know."""
-    connection = ServerConnection("binary", max_value=LIMITS["max_value"])
-    heard: list[tuple[object, ...]] = []
-    for data in (*received, b""):
-        connection.receive_data(data)
-        while (event := connection.next_event()) not in (NEED_DATA, CLOSED):
-            details: tuple[object, ...] = ()
-            if isinstance(event, BadRequest):
-                details = event.noreply, event.removes, event.closes
-            heard.append((event, *details))
-    assert event is CLOSED
-    return connection, heard
-
-
 def heard(received: Iterable[bytes]) -> list[tuple[object, ...]]:
     """All that a server hears, with what is not compared of bad requests beside them."""
-    return _hear(received)[1]
+    return targets.heard(received, "binary")
 
 
 def binary_commands(data: bytes) -> None:
     """Whatever a client sends is heard, however it was cut, and can be answered and said again."""
-    connection, heard = _hear([data])
+    connection, heard = hear([data], "binary")
     for size in sizes(data):
-        assert _hear(pieces(data, size))[1] == heard
+        assert hear(pieces(data, size), "binary")[1] == heard
     for asked, *_ in heard:
         if isinstance(asked, BadRequest):
             connection.send(asked.reply)
         else:
             assert isinstance(asked, Command)
             connection.send(ErrorReply("SERVER_ERROR", "no memory"))
-            assert _hear([asked.encode()])[1][0] == (asked,)
+            assert hear([asked.encode()], "binary")[1][0] == (asked,)
     assert connection.must_close
 
 
@@ -159,24 +139,4 @@ def binary_exchange(data: bytes) -> None:
 
 def binary_exchanged(data: bytes) -> str:
     """What became of it: ``"refused"``, ``"reply refused"``, ``"silent"`` or ``"equal"``."""
-    source = Source(data)
-    command = made_command(source, KINDS)
-    if command is None:
-        return "refused"
-    client, server = ClientConnection("binary"), ServerConnection("binary")
-    server.receive_data(client.send(command))
-    assert server.next_event() == command
-    assert server.next_event() is (CLOSED if command.is_last else NEED_DATA)
-    reply = made_binary_reply(source, command)
-    try:
-        answer = server.send(reply)
-    except LocalProtocolError:
-        return "reply refused"
-    if not answer:
-        assert command.noreply or command.hides(reply)
-        return "silent"
-    client.receive_data(answer)
-    assert client.next_event() == reply
-    assert client.owed == 0
-    assert not client.is_broken
-    return "equal"
+    return targets.exchanged(data, "binary", KINDS, made_binary_reply)

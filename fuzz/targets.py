@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from string import ascii_letters
-from typing import Literal
+from typing import Any, Literal
 
 from fuzz.made_up import Source, kinds_of, made_command, made_reply
 from mcproto import (
@@ -50,6 +50,7 @@ __all__ = [
     "META_VERBS",
     "TARGETS",
     "WORDS",
+    "Dialect",
     "by_decoding",
     "by_events",
     "commands",
@@ -57,6 +58,7 @@ __all__ = [
     "events",
     "exchange",
     "exchanged",
+    "hear",
     "heard",
     "pieces",
     "replies",
@@ -65,6 +67,8 @@ __all__ = [
     "split",
     "understood",
 ]
+
+Dialect = Literal["text", "binary"]
 
 # Every grammar of a reply, and every way in which silence can be asked for.
 _SENT: list[Command[object]] = [
@@ -154,7 +158,7 @@ def events(
     commands: Iterable[Command[object]],
     received: Iterable[bytes],
     *,
-    protocol: Literal["text", "binary"] = "text",
+    protocol: Dialect = "text",
     **limits: int,
 ) -> list[object]:
     """What a connection says that has sent *commands*, is given *received*, and then the end.
@@ -200,7 +204,7 @@ def _refused(do: Callable[[], object]) -> type[ProtocolError]:
 def understood(
     data: bytes,
     commands: Mapping[str, Command[object]] = COMMANDS,
-    protocol: Literal["text", "binary"] = "text",
+    protocol: Dialect = "text",
 ) -> tuple[list[Command[object]], bytes]:
     """Those of the *commands* that may be sent one behind the other, and what the server says."""
     letters, _, stream = data.partition(b"\n")
@@ -274,9 +278,9 @@ def by_events(command: Command[object], stream: bytes) -> object:
 
 def commands(data: bytes) -> None:
     """Whatever a client sends is heard, however it was cut, and can be answered and said again."""
-    connection, heard = _hear([data])
+    connection, heard = hear([data])
     for size in sizes(data):
-        assert _hear(pieces(data, size))[1] == heard
+        assert hear(pieces(data, size))[1] == heard
     for asked, *_ in heard:
         assert not connection.must_close or isinstance(asked, classic.Quit)
         if isinstance(asked, BadRequest):
@@ -286,23 +290,27 @@ def commands(data: bytes) -> None:
             connection.send(ErrorReply("SERVER_ERROR", "no memory"))
             # But for "delete noreply x", which is heard, and which no client says.
             if not isinstance(asked, classic.Delete) or asked.key != b"noreply":
-                assert _hear([asked.encode()])[1] == [(asked,)]
+                assert hear([asked.encode()])[1] == [(asked,)]
     assert connection.must_close or _waits(heard)
 
 
-def heard(received: Iterable[bytes]) -> list[tuple[object, ...]]:
+def heard(received: Iterable[bytes], protocol: Dialect = "text") -> list[tuple[object, ...]]:
     """All that a server hears, with what is not compared of bad requests beside them."""
-    return _hear(received)[1]
+    return hear(received, protocol)[1]
 
 
-def _hear(received: Iterable[bytes]) -> tuple[ServerConnection, list[tuple[object, ...]]]:
+def hear(
+    received: Iterable[bytes], protocol: Dialect = "text"
+) -> tuple[ServerConnection, list[tuple[object, ...]]]:
     """A connection at its end, and what it has heard; of bad requests all that there is to know."""
-    connection = ServerConnection(max_line=4096, max_value=LIMITS["max_value"])
+    connection = ServerConnection(protocol, max_line=4096, max_value=LIMITS["max_value"])
     heard: list[tuple[object, ...]] = []
     for data in (*received, b""):
         connection.receive_data(data)
         while (event := connection.next_event()) not in (NEED_DATA, CLOSED):
-            details = (event.noreply, event.removes) if isinstance(event, BadRequest) else ()
+            details: tuple[object, ...] = ()
+            if isinstance(event, BadRequest):
+                details = event.noreply, event.removes, event.closes
             heard.append((event, *details))
     assert event is CLOSED or _waits(heard)
     return connection, heard
@@ -339,16 +347,21 @@ def exchange(data: bytes) -> None:
     exchanged(data)
 
 
-def exchanged(data: bytes) -> str:
+def exchanged(
+    data: bytes,
+    protocol: Dialect = "text",
+    kinds: list[type[Command[object]]] = KINDS,
+    made_reply: Callable[[Source, Any], Any] = made_reply,
+) -> str:
     """What became of it: ``"refused"``, ``"reply refused"``, ``"silent"`` or ``"equal"``."""
     source = Source(data)
-    command = made_command(source, KINDS)
+    command = made_command(source, kinds)
     if command is None:
         return "refused"
-    client, server = ClientConnection(), ServerConnection()
+    client, server = ClientConnection(protocol), ServerConnection(protocol)
     server.receive_data(client.send(command))
     assert server.next_event() == command
-    assert server.next_event() is (CLOSED if server.must_close else NEED_DATA)
+    assert server.next_event() is (CLOSED if command.is_last else NEED_DATA)
     reply = made_reply(source, command)
     try:
         answer = server.send(reply)

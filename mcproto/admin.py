@@ -203,31 +203,30 @@ class SlabsAutomove(_QuietableOrder):
         super().__init__(noreply=noreply)
 
 
-class SlabsAutomoveRatio(_QuietableOrder):
-    """``slabs automove ratio``: how different the ages of two classes may get, from 0 to 1."""
-
+class _AutomoveRatio(_QuietableOrder):
     __slots__ = ("ratio",)
     __match_args__ = ("ratio", "noreply")
-    verb = b"slabs automove ratio"
 
     def __init__(self, ratio: float, *, noreply: bool = False) -> None:
         self.ratio = _checked_part("ratio", ratio, 0, 1)
         super().__init__(noreply=noreply)
 
 
-class SlabsAutomoveFreeratio(_QuietableOrder):
+class SlabsAutomoveRatio(_AutomoveRatio):
+    """``slabs automove ratio``: how different the ages of two classes may get, from 0 to 1."""
+
+    __slots__ = ()
+    verb = b"slabs automove ratio"
+
+
+class SlabsAutomoveFreeratio(_AutomoveRatio):
     """``slabs automove freeratio``: the part of all pages that is kept free, from 0 to 1.
 
     Servers of about 1.6.18 do not know it yet.
     """
 
-    __slots__ = ("ratio",)
-    __match_args__ = ("ratio", "noreply")
+    __slots__ = ()
     verb = b"slabs automove freeratio"
-
-    def __init__(self, ratio: float, *, noreply: bool = False) -> None:
-        self.ratio = _checked_part("ratio", ratio, 0, 1)
-        super().__init__(noreply=noreply)
 
 
 class SlabsAutomoveWindow(_QuietableOrder):

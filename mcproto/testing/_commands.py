@@ -158,6 +158,9 @@ ADMIN: dict[Kind, Fields] = {
     admin.CacheMemlimit: {"megabytes": st.integers(8, 1 << 20)} | _SILENCE,
     admin.Shutdown: {"mode": st.sampled_from([None, "graceful"])},
     admin.RefreshCerts: {},
+    # (Of `max_frag` the value is a part, not a whole number.)
+    admin.Extstore: {"setting": st.sampled_from(sorted(admin.SETTINGS)), "value": U32} | _SILENCE,
+    admin.Debugtime: {"change": st.sampled_from(["p", "r"]) | st.integers(-(1 << 31), 1000)},
     admin.ExtstoreFreeMemchunks: {"slab_class": st.integers(0, 63), "chunks": U32} | _SILENCE,
 }
 
