@@ -112,6 +112,14 @@ class ClientConnection:
         self._log: LineForm | None = None  # what comes is a log, to the end
         self._broken: RemoteProtocolError | None = None
 
+    def __repr__(self) -> str:
+        state = "idle" if self.is_idle else f"owed={self.owed}"
+        if self._broken is not None:
+            state = "broken"
+        elif self._quit or self._ended:
+            state += ", ended"
+        return f"<ClientConnection {self._protocol}, {state}>"
+
     @property
     def is_idle(self) -> bool:
         """Whether the connection may be used again, by anybody, for anything."""

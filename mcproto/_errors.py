@@ -82,3 +82,8 @@ class ErrorReplied(Exception):
 
     def __str__(self) -> str:
         return f"{self.reply.kind} {self.reply.message}".rstrip()
+
+
+# Tracebacks and pickles name them as they are imported.
+for _name in __all__:
+    globals()[_name].__module__ = "mcproto"

@@ -142,6 +142,11 @@ class ServerConnection:
         self._closing = False  # no request comes any more, or none that we would read
         self._broken = False
 
+    def __repr__(self) -> str:
+        spoken = "undecided" if self._is_undecided else "binary" if self._binary else "text"
+        state = "broken" if self._broken else "must close" if self.must_close else ""
+        return f"<ServerConnection {spoken}, {state or f'unanswered={len(self._unanswered)}'}>"
+
     @property
     def must_close(self) -> bool:
         """Whether the end has come: write what `send` has given, then close.

@@ -1124,3 +1124,15 @@ def test_the_direct_door_refuses_what_the_events_refuse(
     with pytest.raises(error):
         GET.result(connection.next_event())
         connection.next_event()
+
+
+def test_what_is_shown_of_a_connection_is_its_state() -> None:
+    connection = ClientConnection()
+    assert repr(connection) == "<ClientConnection text, idle>"
+    connection.send(GET)
+    assert repr(connection) == "<ClientConnection text, owed=1>"
+    connection.receive_data(b"")
+    assert repr(connection) == "<ClientConnection text, owed=1, ended>"
+    with pytest.raises(RemoteProtocolError):
+        connection.next_event()
+    assert repr(connection) == "<ClientConnection text, broken>"

@@ -360,3 +360,19 @@ def test_a_value_as_large_as_the_limit_is_read() -> None:
     assert connection.next_event() == BadRequest(
         ErrorReply("SERVER_ERROR", "object too large for cache")
     )
+
+
+def test_what_is_shown_of_a_connection_is_its_state() -> None:
+    connection = ServerConnection()
+    assert repr(connection) == "<ServerConnection undecided, unanswered=0>"
+    connection.receive_data(b"get k\r\nquit\r\n")
+    connection.next_event()
+    assert repr(connection) == "<ServerConnection text, unanswered=1>"
+    connection.send(Values([]))
+    connection.next_event()
+    assert repr(connection) == "<ServerConnection text, must close>"
+    assert repr(ServerConnection("binary")) == "<ServerConnection binary, unanswered=0>"
+    connection = ServerConnection()
+    connection.receive_data(b"x" * 5000)
+    connection.next_event()
+    assert repr(connection) == "<ServerConnection text, broken>"
