@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import json
 import os
 import platform
@@ -45,7 +46,7 @@ SIZE = 65536
 
 Figure = Literal["wall", "cpu"]
 Judgement = Literal["kept", "kept within the tolerance", "missed", "uncertain", "not judged"]
-FIGURES: tuple[Figure, ...] = ("wall", "cpu")
+FIGURES: tuple[Figure, ...] = ("cpu", "wall")
 
 
 class CannotMeasure(Exception):
@@ -232,6 +233,9 @@ class Comparison(NamedTuple):
 
     Attributes:
         at_most: the limit, None: whatever it is, it is only told.
+        workload: of a comparison with another library, what both do: a row of the table that all
+            the benchmarks have together.
+        peer: the other library: a column of it.
     """
 
     contest: Contest
@@ -239,6 +243,8 @@ class Comparison(NamedTuple):
     base: str
     figure: Figure
     at_most: float | None = None
+    workload: str | None = None
+    peer: str | None = None
 
     @property
     def ratio(self) -> Ratio:
@@ -266,6 +272,37 @@ class Comparison(NamedTuple):
         return "missed" if was_quiet and low > beyond else "uncertain"
 
 
+def beside(
+    workload: str,
+    contest: Contest,
+    ours: str,
+    peers: Mapping[str, str],
+    gates: Mapping[str, float] | None = None,
+) -> list[Comparison]:
+    """A row of the table that all the benchmarks have together: ours beside each peer, in CPU time.
+
+    Args:
+        workload: what they do.
+        ours: our way in the contest.
+        peers: the name of a library -> its way. One that is no way of the contest is left out.
+        gates: the name of a library -> how many times as much its way has to cost at least.
+    """
+    limits = gates or {}
+    return [
+        Comparison(
+            contest,
+            ours,
+            way,
+            "cpu",
+            1 / limits[peer] if peer in limits else None,
+            workload=workload,
+            peer=peer,
+        )
+        for peer, way in peers.items()
+        if way in contest.ways
+    ]
+
+
 class Report(NamedTuple):
     """What a benchmark gives back."""
 
@@ -279,14 +316,17 @@ class Report(NamedTuple):
 
 
 @contextmanager
-def memcached() -> Iterator[RealMemcached]:
+def memcached(*options: str) -> Iterator[RealMemcached]:
     """A real memcached with VALUE under each of KEYS, on the CPU that this process is pinned to.
+
+    Args:
+        options: further ones of its command line.
 
     Raises:
         CannotMeasure: there is none, or it runs where it should not.
     """
     try:
-        server = RealMemcached()
+        server = RealMemcached(*options)
     except (MissingMemcached, RuntimeError) as error:
         why = "none is on the path" if isinstance(error, MissingMemcached) else str(error)
         raise CannotMeasure(f"the real memcached is needed: {why}") from None
@@ -309,6 +349,19 @@ def connected(server: RealMemcached) -> socket.socket:
     sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def installed(name: str) -> Any:
+    """The module, None if it is not here. (In this folder, others go by the names of some.)"""
+    here = Path(__file__).parent
+    path = sys.path
+    sys.path = [entry for entry in path if Path(entry or ".").resolve() != here]
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+    finally:
+        sys.path = path
 
 
 def stats(sock: socket.socket) -> dict[str, str]:
@@ -396,16 +449,8 @@ def machine() -> dict[str, Any]:
 # --------------------------------------------------------------------------------------- showing
 
 
-def run(about: str, measure: Callable[[float], Report]) -> NoReturn:
-    """The whole program: read the options, measure, show. Ends the process.
-
-    Status 0: no gate is missed; 1: one is, by more than TOLERANCE; 2: that cannot be told here.
-    Where there was no full measurement nothing at all is shown.
-
-    Args:
-        about: what ``--help`` says.
-        measure: is called with the seconds for each contest.
-    """
+def options_of(about: str, workloads: Sequence[str]) -> argparse.ArgumentParser:
+    """The options that all the benchmarks have, and so has what runs them all."""
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -415,13 +460,41 @@ def run(about: str, measure: Callable[[float], Report]) -> NoReturn:
     parser.add_argument(
         "--quick", action="store_true", help="only see that it works: gates are not judged"
     )
-    options = parser.parse_args()
+    if workloads:
+        parser.add_argument(
+            "--only",
+            action="append",
+            choices=workloads,
+            metavar="WORKLOAD",
+            help=f"this one, and others that are named so: {', '.join(workloads)}",
+        )
+    return parser
+
+
+def run(
+    about: str,
+    measure: Callable[[float], Report] | Callable[[float, Sequence[str]], Report],
+    workloads: Sequence[str] = (),
+) -> NoReturn:
+    """The whole program: read the options, measure, show. Ends the process.
+
+    Status 0: no gate is missed; 1: one is, by more than TOLERANCE; 2: that cannot be told here.
+    Where there was no full measurement nothing at all is shown.
+
+    Args:
+        about: what ``--help`` says.
+        measure: is called with the seconds for each contest; and, if there are *workloads*, with
+            those of them that are wanted.
+        workloads: what can be chosen by ``--only``.
+    """
+    options = options_of(about, workloads).parse_args()
+    arguments = (options.only or workloads,) if workloads else ()
     # By default it would end us at once, and leave a memcached behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     surroundings = machine()
     try:
         with on_one_cpu(options.cpu, look=0.05 if options.quick else 0.5) as found:
-            report = measure(0.2 if options.quick else options.seconds)
+            report = measure(0.2 if options.quick else options.seconds, *arguments)
         surroundings |= found
     except CannotMeasure as error:
         progress("")
@@ -473,7 +546,7 @@ def print_table(contest: Contest) -> None:
     # Who costs more than four times as much shall not make all the others look alike.
     longest = min(max(leads.values()), 4.0)
     print(contest.title)
-    print(f"{'':{width}}  wall us  ratio   95 %           cpu us  ratio   95 %")
+    print(f"{'':{width}}   cpu us  ratio   95 %          wall us  ratio   95 %")
     for way in contest.ways:
         line = f"{way:{width}}"
         for figure in FIGURES:
@@ -531,6 +604,8 @@ def as_json(
             "is_steady": comparison.is_steady,
             "at_most": comparison.at_most,
             "judgement": judgements.get(comparison),
+            "workload": comparison.workload,
+            "peer": comparison.peer,
         }
         for comparison in report.comparisons
     ]

@@ -69,7 +69,7 @@ MARKERS = {"NeedData": "NEED_DATA", "NoReply": "NO_REPLY", "Closed": "CLOSED"}
 OWNERS = """
     mcproto mcproto.Command mcproto.ClientConnection mcproto.testing mcproto.transports
     mcproto.transports.Transport mcproto.transports.Backend mcproto.transports.TellingBackend
-    mcproto.transports.AsyncBackend
+    mcproto.transports.AsyncBackend mcproto.transports.PrivateTransport
     mcclient mcclient.Client mcclient.PartialFailure mcclient.MemcacheError
 """.split()
 

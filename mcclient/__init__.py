@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._async_client import AsyncClient
 from ._client import Client
 from ._errors import (
+    AuthError,
     BadCommand,
     ClientBusy,
     ClientClosed,
@@ -20,6 +21,7 @@ from ._errors import (
     PoolEmpty,
     PoolError,
     PoolTimeout,
+    ServerDown,
     ServerFault,
     ServerUnavailable,
     TLSError,
@@ -40,9 +42,15 @@ from .pools import (
     ThreadMappedPool,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._quiet import AsyncQuiet, Quiet
+
 __all__ = [
     "AsyncClient",
     "AsyncPooledClient",
+    "AsyncQuiet",
+    "AuthError",
     "BadCommand",
     "CasItem",
     "Client",
@@ -65,6 +73,8 @@ __all__ = [
     "PoolStats",
     "PoolTimeout",
     "PooledClient",
+    "Quiet",
+    "ServerDown",
     "ServerFault",
     "ServerUnavailable",
     "TLSError",
@@ -76,3 +86,17 @@ __all__ = [
     "__version__",
     "tls_context",
 ]
+
+if not TYPE_CHECKING:  # checkers would take it that every name is here
+
+    def __getattr__(name: str) -> object:
+        # Few programs name these: they come from a client, which loads them when it needs them.
+        if name not in ("AsyncQuiet", "Quiet"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import _quiet
+
+        return getattr(_quiet, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

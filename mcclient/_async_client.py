@@ -18,10 +18,18 @@ from mcproto.transports._calls import can_share
 from mcproto.transports._exchange import FAILURES
 
 from . import operations
-from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, ServerUnavailable
+from ._errors import (
+    ClientBusy,
+    ClientClosed,
+    CommandFailed,
+    MemcacheError,
+    ServerDown,
+    ServerUnavailable,
+)
 from ._expiry import exptime_of
 from ._failures import exchange_failed, may_try_again
 from ._fork import tell_after_fork
+from ._gate import gates_for
 from ._link import AsyncLink, ClosedLinks
 from ._opening import Opening
 from ._options import Options, check_backend
@@ -36,9 +44,12 @@ if TYPE_CHECKING:
     from mcproto import Command
     from mcproto.transports import AsyncBackend, AsyncEvent, AsyncTransport, Context
 
+    from ._auth import AsyncCredentials
     from ._expiry import Expire
+    from ._gate import Gate
     from ._item import CasItem
     from ._observers import Observer
+    from ._quiet import AsyncQuiet
     from ._servers import Servers
     from .operations import Effect, Operation
     from .rings._pylibmc import Profile
@@ -68,6 +79,7 @@ class AsyncClient:
     Args:
         backend: a `mcproto.transports.AsyncBackend`; by default the one for the framework that
             the client finds itself in when it is first used, multiplexed.
+        credentials: the function may be an async one as well.
     """
 
     __slots__ = (
@@ -75,6 +87,7 @@ class AsyncClient:
         "_as_is",
         "_backend",
         "_busy",
+        "_gates",
         "_has_door",
         "_home",
         "_is_given",
@@ -93,7 +106,7 @@ class AsyncClient:
         self,
         servers: Servers,
         *,
-        protocol: Literal["meta", "classic"] = "meta",
+        protocol: Literal["meta", "classic", "binary"] = "meta",
         backend: AsyncBackend[Any] | None = None,
         ring: Literal["ketama", "modula", "pylibmc"] | Profile = "ketama",
         codec: Literal["plain", "json"] | Codec = "plain",
@@ -101,6 +114,10 @@ class AsyncClient:
         timeout: float | None = 1.0,
         connect_timeout: float | None = 1.0,
         on_unavailable: Literal["raise", "miss"] = "raise",
+        username: str | bytes | None = None,
+        password: str | bytes | None = None,
+        credentials: AsyncCredentials | None = None,
+        allow_cleartext_auth: bool = False,
         observer: Observer | None = None,
         ssl_context: Context | None = None,
     ) -> None:
@@ -116,13 +133,19 @@ class AsyncClient:
             connect_timeout=connect_timeout,
             on_unavailable=on_unavailable,
             observer=observer,
+            username=username,
+            password=password,
+            credentials=credentials,
+            allow_cleartext_auth=allow_cleartext_auth,
             ssl_context=ssl_context,
         )
         if backend is not None:
             options.check_tls(backend)
-        self._start(options, backend)
+        self._start(options, backend, gates_for(options.setup.servers, options.observer))
 
-    def _start(self, options: Options, backend: AsyncBackend[Any] | None) -> None:
+    def _start(
+        self, options: Options, backend: AsyncBackend[Any] | None, gates: dict[int, Gate]
+    ) -> None:
         setup = options.setup
         self.servers = tuple([server.name for server in setup.servers])
         self.closed = False
@@ -138,6 +161,8 @@ class AsyncClient:
         # The flags under which it may hand out a value as it came: with a user's codec, none.
         self._as_is = 0 if options.zero_is_bytes else -1
         self._busy = False
+        # Who may open a link to which server; clones have the same.
+        self._gates = gates
         # The connections that all tasks share; None: one task at a time, each with those below.
         self._shared: SharedLinks | None = None
         # The idle links, by server. One that is in use is not here.
@@ -374,6 +399,15 @@ class AsyncClient:
         number = self._options.server_named(server)
         return await self._run(operations.execute(self._setup, command, number))
 
+    def quiet(self) -> AsyncQuiet:
+        """A block whose writes are gathered, leave in flights, and are answered if they fail.
+
+        See `AsyncQuiet`.
+        """
+        from ._quiet import AsyncQuiet
+
+        return AsyncQuiet(self._setup, not self._as_is, self._run)
+
     # ------------------------------------------------------------------------------ the client
 
     @property
@@ -389,7 +423,7 @@ class AsyncClient:
     def clone(self) -> Self:
         """Another client with the same options, and connections of its own. Connects nothing."""
         clone = type(self).__new__(type(self))
-        clone._start(self._options, self._backend if self._is_given else None)
+        clone._start(self._options, self._backend if self._is_given else None, self._gates)
         return clone
 
     async def aclose(self) -> None:
@@ -461,7 +495,7 @@ class AsyncClient:
             self._links = {}
             self._shared = None
             if shares(backend):
-                self._shared = SharedLinks(backend, self._open, self.servers)
+                self._shared = SharedLinks(backend, self._open, self.servers, self._gates)
         return backend
 
     async def _run(
@@ -576,7 +610,9 @@ class AsyncClient:
             spent += link.spent(now(), reused=False)
         if self.closed:
             raise ClientClosed("the client has been closed") from failure
-        raise exchange_failed(failure, self.servers[server], command, written=True, spent=spent)
+        failed = exchange_failed(failure, self.servers[server], command, written=True, spent=spent)
+        self._gates[server].failed(failure, failed, now())
+        raise failed
 
     async def _exchange_on(
         self, server: int, link: AsyncLink, command: Command[R], deadline: float
@@ -589,6 +625,7 @@ class AsyncClient:
         finally:
             # Among the idle ones if it is idle; it has closed itself if it is not.
             if link.is_open:
+                self._gates[server].answered()
                 if self._shared is not None:
                     link.close()  # it was for a command that cannot share
                 else:
@@ -615,8 +652,10 @@ class AsyncClient:
     async def _open(self, server: int, deadline: float) -> AsyncLink:
         """A new link, on which the server has answered its first question."""
         backend = self._current_backend()
-        opening = Opening(self, self._options, server, backend.now, deadline)
+        gate = self._gates[server]
+        opening = Opening(self, self._options, server, backend.now, deadline, gate)
         try:
+            opening.enter()
             connect_by = opening.by(deadline)
             how = opening.how(backend)
             if how:
@@ -624,17 +663,46 @@ class AsyncClient:
 
             async def connect_and_greet() -> AsyncLink:
                 transport = await backend.connect(self._setup.servers[server].address, **how)
-                link = AsyncLink(transport, backend.now())
+                link = AsyncLink(transport, backend.now(), self._setup.dialect.protocol)
                 self._opened[server] = ref(link)
                 opening.connected(link)
-                await link.exchange(self._setup.dialect.hello())
+                await _greet(link, opening)
                 opening.done(link)
                 return link
 
             return await backend.within(_left(connect_by, backend.now()), connect_and_greet)
+        except ServerDown:
+            # Who asks again and again, as fast as it can, lets others have their turns.
+            await Event(backend).wait(0.0)
+            raise
         except BaseException as error:
             opening.failed(error)
             raise
+
+
+async def _greet(link: AsyncLink, opening: Opening) -> None:
+    """Say who is there, where that is asked, and hear that the server speaks the dialect."""
+    greeting = opening.greeting()
+    came: Any = None
+    try:
+        step = next(greeting)
+        while True:
+            try:
+                if callable(step):
+                    came = step()
+                    if hasattr(came, "__await__"):
+                        came = await came
+                else:
+                    came = await link.exchange(step)
+            except Exception as error:
+                step = greeting.throw(error)
+            else:
+                try:
+                    step = greeting.send(came)
+                finally:
+                    came = None  # it may have been a password
+    except StopIteration:
+        pass
 
 
 # In a child process, the connections of its parent.

@@ -12,7 +12,8 @@ from math import inf
 from time import monotonic
 from weakref import ref
 
-from mcproto import Item, RemoteProtocolError
+from mcproto import NO_REPLY, Item, RemoteProtocolError
+from mcproto._columns import GetColumns
 from mcproto.transports._exchange import FAILURES
 from mcproto.transports.blocking import BlockingBackend
 
@@ -21,7 +22,8 @@ from ._errors import ClientBusy, ClientClosed, CommandFailed, MemcacheError, Ser
 from ._expiry import exptime_of
 from ._failures import exchange_failed, may_try_again
 from ._fork import tell_after_fork
-from ._link import STALE_AFTER, ClosedLinks, Link
+from ._gate import gates_for
+from ._link import DIRECT_SIZE, STALE_AFTER, ClosedLinks, Link
 from ._opening import Opening, runs_jobs
 from ._options import Options, check_backend
 
@@ -34,10 +36,14 @@ if TYPE_CHECKING:
     from mcproto import Command
     from mcproto.transports import Backend, Context, JobBackend, Transport, Wait
 
+    from ._auth import Credentials
     from ._expiry import Expire
+    from ._gate import Gate
     from ._item import CasItem
     from ._observers import Observer
+    from ._quiet import Quiet
     from ._servers import Servers
+    from ._timeline import Spent
     from .operations import Effect, Operation
     from .rings._pylibmc import Profile
     from .values import Codec
@@ -45,10 +51,6 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 __all__ = ["Client"]
-
-# The largest value that goes through the direct door, in bytes. A longer request may not fit into
-# the socket's buffer at once.
-_DIRECT_SIZE = 16384
 
 _MISSING = object()
 
@@ -81,8 +83,8 @@ class Client:
         servers: an address or several: ``"host"``, ``"host:port"``, ``"host:port:weight"``,
             ``"[::1]:port"``, ``"/path"``, ``"memcached://host:port"``, ``"memcaches://host:port"``
             (TLS) or ``(host, port)``.
-        protocol: the commands to use: ``"meta"``, or ``"classic"`` for servers and proxies
-            without it.
+        protocol: the commands to use: ``"meta"``; ``"classic"`` for servers and proxies without
+            it; or ``"binary"``, for those that speak nothing else.
         backend: how to move bytes: a `mcproto.transports.Backend`; blocking sockets by default.
         ring: which server a key lives on: ``"ketama"``, ``"modula"``, or what
             `mcclient.rings.pylibmc` gives.
@@ -92,6 +94,13 @@ class Client:
         timeout: seconds for a whole operation, None: no limit.
         connect_timeout: seconds for connecting, within that.
         on_unavailable: ``"raise"``, or ``"miss"``: to reads, a lost server's keys are misses.
+        username, password: who the client is, for servers that want to know: by text
+            authentication, or in binary by SASL PLAIN. Said at every connection, to nobody else,
+            and shown nowhere. What cannot be done is an `AuthError`.
+        credentials: a function that gives them instead, as a tuple; asked at every connection at
+            which they are wanted.
+        allow_cleartext_auth: say them also where others can read them: not over TLS, over a unix
+            socket or to the loopback interface.
         observer: is told what happens, here and in clones: see `Observer`. Then `get` and `set`
             do without their short way.
         ssl_context: how to speak TLS: an `ssl.SSLContext` (see `tls_context`), or a function that
@@ -110,6 +119,7 @@ class Client:
         "_as_is",
         "_backend",
         "_door_closes",
+        "_gates",
         "_links",
         "_observer",
         "_opened",
@@ -125,7 +135,7 @@ class Client:
         self,
         servers: Servers,
         *,
-        protocol: Literal["meta", "classic"] = "meta",
+        protocol: Literal["meta", "classic", "binary"] = "meta",
         backend: Backend[Any] | None = None,
         ring: Literal["ketama", "modula", "pylibmc"] | Profile = "ketama",
         codec: Literal["plain", "json"] | Codec = "plain",
@@ -133,6 +143,10 @@ class Client:
         timeout: float | None = 1.0,
         connect_timeout: float | None = 1.0,
         on_unavailable: Literal["raise", "miss"] = "raise",
+        username: str | bytes | None = None,
+        password: str | bytes | None = None,
+        credentials: Credentials | None = None,
+        allow_cleartext_auth: bool = False,
         observer: Observer | None = None,
         ssl_context: Context | None = None,
     ) -> None:
@@ -150,12 +164,18 @@ class Client:
             connect_timeout=connect_timeout,
             on_unavailable=on_unavailable,
             observer=observer,
+            username=username,
+            password=password,
+            credentials=credentials,
+            allow_cleartext_auth=allow_cleartext_auth,
             ssl_context=ssl_context,
         )
         options.check_tls(backend)
-        self._start(options, backend)
+        self._start(options, backend, gates_for(options.setup.servers, options.observer))
 
-    def _start(self, options: Options, backend: Backend[Any]) -> None:
+    def _start(
+        self, options: Options, backend: Backend[Any], gates: dict[int, Gate] | None = None
+    ) -> None:
         setup = options.setup
         self.servers = tuple([server.name for server in setup.servers])
         self.closed = False
@@ -171,6 +191,8 @@ class Client:
         # The flags under which the direct way may hand out a value as it came: with a codec of
         # the user's own, none.
         self._as_is = 0 if options.zero_is_bytes else -1
+        # Who may open a link to which server; clones have the same. No gate: whoever wants to.
+        self._gates = gates or {}
         # The idle links, by server. One that is in use is not here.
         self._links: dict[int, Link] = {}
         # The newest link to each server, wherever it is. Asked only where none is idle.
@@ -227,7 +249,23 @@ class Client:
             PartialFailure: some servers gave no answer; `result` has the others' hits.
             ValueUnreadable: an item is there, but the codec cannot read it.
         """
-        return self._run(operations.get_multi(self._setup, keys))
+        setup = self._setup
+        if len(self.servers) > 1 or isinstance(keys, (str, bytes)):
+            return self._run(operations.get_multi(setup, keys))
+        names = list(keys)
+        wires = [wire for _, wire in map(self._routes.__getitem__, names)]
+        link = self._take(0) if 0 < len(wires) <= operations.MOST_KEYS else None
+        if link is None:
+            return self._run(operations.get_multi(setup, names))
+        try:
+            columns = link.exchange(GetColumns(wires, names), link.since + self._timeout)
+        except FAILURES as error:
+            return self._run(operations.get_multi(setup, names), (0, link, error))
+        except BaseException:
+            link.close()
+            raise
+        self._links[0] = link
+        return dict(zip(columns[0], operations.values_of(setup, 0, columns), strict=True))
 
     # ------------------------------------------------------------------------------- storing
 
@@ -245,7 +283,7 @@ class Client:
             data, flags = value, 0
         else:
             data, flags = self._setup.serialize(value)
-        link = self._take(server) if len(data) <= _DIRECT_SIZE else None
+        link = self._take(server) if len(data) <= DIRECT_SIZE else None
         if link is None:
             operation = operations.store_data(self._setup, key, data, flags, exptime)
             return self._run(operation, name="set")
@@ -303,7 +341,25 @@ class Client:
                 `result` has the keys that the others did not store.
             TypeError: the codec does not take such a value; nothing was sent.
         """
-        return self._run(operations.set_multi(self._setup, mapping, exptime_of(expire)))
+        setup, exptime = self._setup, exptime_of(expire)
+        stores = operations.stores_of(setup, mapping)
+        link = self._take(0) if len(self.servers) == 1 and stores else None
+        if link is None:
+            return self._run(operations.store_all(setup, stores, exptime), name="set_multi")
+        try:
+            flight = operations.first_flight(setup, stores[0], exptime)
+            replies = link.exchange(flight, link.since + self._timeout)
+        except FAILURES as error:
+            operation = operations.store_all(setup, stores, exptime)
+            return self._run(operation, (0, link, error), "set_multi")
+        except BaseException:
+            link.close()
+            raise
+        self._links[0] = link
+        if replies.count(NO_REPLY) == len(stores[0][0]):
+            return []
+        operation = operations.store_all(setup, stores, exptime, {0: replies})
+        return self._run(operation, name="set_multi")
 
     # ---------------------------------------------------------------------- changing what is there
 
@@ -406,6 +462,15 @@ class Client:
         number = self._options.server_named(server)
         return self._run(operations.execute(self._setup, command, number))
 
+    def quiet(self) -> Quiet:
+        """A block whose writes are gathered, leave in flights, and are answered if they fail.
+
+        See `Quiet`.
+        """
+        from ._quiet import Quiet
+
+        return Quiet(self._setup, not self._as_is, self._run)
+
     # ---------------------------------------------------------------------------- as a mapping
 
     def __getitem__(self, key: str | bytes) -> object:
@@ -440,7 +505,7 @@ class Client:
     def clone(self) -> Self:
         """Another client with the same options, and connections of its own. Connects nothing."""
         clone = type(self).__new__(type(self))
-        clone._start(self._options, self._backend)
+        clone._start(self._options, self._backend, self._gates)
         return clone
 
     def close(self) -> None:
@@ -509,11 +574,7 @@ class Client:
             effect = next(operation)
             while True:
                 try:
-                    if failed is not None:
-                        assert isinstance(effect, operations.Exchange)
-                        outcome = self._recover(*failed, effect.command, deadline, reused=True)
-                    else:
-                        outcome = self._perform(effect, deadline)
+                    outcome = self._perform(effect, deadline, failed)
                 except MemcacheError as error:
                     effect = operation.throw(error)
                 else:
@@ -532,15 +593,25 @@ class Client:
                 error, self.servers[effect.server], effect.command, written=True
             ) from error
 
-    def _perform(self, effect: Effect, deadline: float) -> object:
+    def _perform(
+        self,
+        effect: Effect,
+        deadline: float,
+        failed: tuple[int, Link, Exception] | None = None,
+    ) -> object:
         if isinstance(effect, operations.Exchange):
+            if failed is not None:
+                return self._recover(*failed, effect.command, deadline, reused=True)
             return self._exchange(effect.server, effect.command, deadline)
         if len(effect.commands) > 1:
             return self._fan_out(effect.commands, deadline)
         outcomes: dict[int, object] = {}
         for server, command in effect.commands.items():
             try:
-                outcomes[server] = self._exchange(server, command, deadline)
+                if failed is not None:
+                    outcomes[server] = self._recover(*failed, command, deadline, reused=True)
+                else:
+                    outcomes[server] = self._exchange(server, command, deadline)
             except (ServerUnavailable, CommandFailed) as error:
                 outcomes[server] = error
         return outcomes
@@ -586,7 +657,17 @@ class Client:
                 return result
         if self.closed:
             raise ClientClosed("the client has been closed") from error
-        raise exchange_failed(error, self.servers[server], command, written=True, spent=spent)
+        raise self._failed(server, command, error, spent)
+
+    def _failed(
+        self, server: int, command: Command[object], error: Exception, spent: Spent
+    ) -> MemcacheError:
+        """The error for an exchange that has failed. The server's gate hears of it, too."""
+        failed = exchange_failed(error, self.servers[server], command, written=True, spent=spent)
+        gate = self._gates.get(server)
+        if gate is not None:
+            gate.failed(error, failed, monotonic())
+        return failed
 
     def _fan_out(
         self, commands: Mapping[int, Command[object]], deadline: float
@@ -658,30 +739,52 @@ class Client:
                 spent += link.spent(monotonic(), reused=False)
             if self.closed:
                 raise ClientClosed("the client has been closed") from failure
-            name = self.servers[server]
-            raise exchange_failed(failure, name, command, written=True, spent=spent)
+            raise self._failed(server, command, failure, spent)
         finally:
             del failure  # or it and this frame would hold each other
 
     def _opening(
         self, backend: JobBackend[Transport], server: int, deadline: float
     ) -> Generator[Wait, None, Link]:
-        opening = Opening(self, self._options, server, monotonic, deadline)
+        gate = self._gates.get(server)
+        opening = Opening(self, self._options, server, monotonic, deadline, gate)
         try:
+            opening.enter()
             connect_by = opening.by(deadline)
             how = opening.how(backend)
             address = self._setup.servers[server].address
             link = self._new_link((yield from backend.connecting(address, connect_by, **how)))
             self._opened[server] = ref(link)
             opening.connected(link)
-            hello = self._setup.dialect.hello()
-            yield from link.exchanging(backend, hello, connect_by)
-            link.has_door = self._setup.dialect.name == "meta"
+            yield from self._greeting(backend, link, opening, connect_by)
             opening.done(link)
         except BaseException as error:
             opening.failed(error)
             raise
         return link
+
+    def _greeting(
+        self, backend: JobBackend[Transport], link: Link, opening: Opening, deadline: float
+    ) -> Generator[Wait, None, None]:
+        greeting = opening.greeting()
+        came: Any = None
+        try:
+            step = next(greeting)
+            while True:
+                try:
+                    if callable(step):
+                        came = step()
+                    else:
+                        came = yield from link.exchanging(backend, step, deadline)
+                except Exception as error:
+                    step = greeting.throw(error)
+                else:
+                    try:
+                        step = greeting.send(came)
+                    finally:
+                        came = None  # it may have been a password
+        except StopIteration:
+            link.has_door = self._setup.dialect.name == "meta"
 
     def _exchanging(
         self,
@@ -742,15 +845,17 @@ class Client:
 
     def _open(self, server: int, deadline: float, connect_by: float) -> Link:
         """A new link, on which the server has answered its first question."""
-        opening = Opening(self, self._options, server, monotonic, deadline)
+        gate = self._gates.get(server)
+        opening = Opening(self, self._options, server, monotonic, deadline, gate)
         try:
+            opening.enter()
             connect_by = opening.by(connect_by)
             how = opening.how(self._backend)
             address = self._setup.servers[server].address
             link = self._new_link(self._backend.connect(address, connect_by, **how))
             self._opened[server] = ref(link)
             opening.connected(link)
-            self._greet(link, connect_by)
+            self._greet(link, opening, connect_by)
             opening.done(link)
         except BaseException as error:
             opening.failed(error)
@@ -760,16 +865,33 @@ class Client:
     # What the first words are, and over what, is what `mcclient.pylibmc` has its own ideas of.
 
     def _new_link(self, transport: Transport) -> Link:
-        return Link(transport, self._options.timeout)
+        return Link(transport, self._options.timeout, self._setup.dialect.protocol)
 
-    def _greet(self, link: Link, deadline: float) -> None:
-        """Ask what every server of the dialect answers."""
-        link.exchange(self._setup.dialect.hello(), deadline)
-        link.has_door = self._setup.dialect.name == "meta"
+    def _greet(self, link: Link, opening: Opening, deadline: float) -> None:
+        """Say who is there, where that is asked, and hear that the server speaks the dialect."""
+        greeting = opening.greeting()
+        came: Any = None
+        try:
+            step = next(greeting)
+            while True:
+                try:
+                    came = step() if callable(step) else link.exchange(step, deadline)
+                except Exception as error:
+                    step = greeting.throw(error)
+                else:
+                    try:
+                        step = greeting.send(came)
+                    finally:
+                        came = None  # it may have been a password
+        except StopIteration:
+            link.has_door = self._setup.dialect.name == "meta"
 
     def _put_back(self, server: int, link: Link) -> None:
         """Among the idle ones if it is idle; closed if it is not."""
         if link.is_open and link.connection.is_idle:
             self._links[server] = link
+            gate = self._gates.get(server)
+            if gate is not None:
+                gate.answered()
         else:
             link.close()

@@ -4,10 +4,12 @@
 
     MemcacheError                          catch this one
     ├── ServerUnavailable                  no answer to be had from that server
-    │   ├── ConnectFailed                  DNS, TCP, TLS or the first exchange: `step` says which
+    │   ├── ConnectFailed                  DNS, TCP, TLS, auth or the first exchange: see `step`
+    │   │   ├── AuthError                  no credentials, wrong ones, or nobody must hear them
     │   │   └── TLSError                   TLS: no agreement, or a certificate that is not good
     │   ├── ConnectionLost                 it went away, or answered something else
     │   ├── OperationTimeout               (a TimeoutError) the deadline has passed
+    │   ├── ServerDown                     it has failed before, and was not even asked
     │   └── PartialFailure                 a multi-key call: some servers gave no answer
     ├── CommandFailed                      the server answered, with an error line
     │   ├── CommandUnknown                 ERROR: it does not know the command
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     Step = Literal["dns", "tcp", "tls", "auth", "protocol"]
 
 __all__ = [
+    "AuthError",
     "BadCommand",
     "ClientBusy",
     "ClientClosed",
@@ -59,6 +62,7 @@ __all__ = [
     "PoolEmpty",
     "PoolError",
     "PoolTimeout",
+    "ServerDown",
     "ServerFault",
     "ServerUnavailable",
     "TLSError",
@@ -103,8 +107,8 @@ class ConnectFailed(ServerUnavailable):
     """The server could not be reached, or is not one we can talk to. Nothing of yours was sent.
 
     Attributes:
-        step: where it failed: ``"dns"``, ``"tcp"``, ``"tls"``, or ``"protocol"`` (the first
-            exchange).
+        step: where it failed: ``"dns"``, ``"tcp"``, ``"tls"``, ``"auth"`` or ``"protocol"`` (the
+            first exchange).
     """
 
     def __init__(
@@ -136,6 +140,24 @@ class TLSError(ConnectFailed):
         super().__init__(message, step=step, server=server, key=key)
 
 
+class AuthError(ConnectFailed):
+    """The server wants to know who is there, and authentication came to nothing.
+
+    Wrong credentials, or none; credentials that a function did not give; or a connection on which
+    others could read the password, and so it was not sent (`Client`'s *allow_cleartext_auth*).
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        step: Step = "auth",
+        server: str | None = None,
+        key: bytes | None = None,
+    ) -> None:
+        super().__init__(message, step=step, server=server, key=key)
+
+
 class ConnectionLost(ServerUnavailable):
     """The connection broke in mid-call. `maybe_applied` says whether a write may have happened."""
 
@@ -149,6 +171,28 @@ class OperationTimeout(ServerUnavailable, TimeoutError):
     """
 
     step: Step | None = None
+
+
+class ServerDown(ServerUnavailable):
+    """The server has failed, and it is too soon to try it again: nothing has been sent.
+
+    Attributes:
+        down_for: for how many seconds it has been down.
+        retry_in: in how many seconds somebody may try it again; 0.0: somebody does already.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        server: str | None = None,
+        key: bytes | None = None,
+        down_for: float = 0.0,
+        retry_in: float = 0.0,
+    ) -> None:
+        super().__init__(message, server=server, key=key)
+        self.down_for = down_for
+        self.retry_in = retry_in
 
 
 class PartialFailure(ServerUnavailable):
@@ -251,3 +295,8 @@ class ClientBusy(MemcacheError):
 
 class ClientClosed(MemcacheError):
     """The client has been closed; make another one."""
+
+
+# Tracebacks and pickles name them as they are imported.
+for _name in __all__:
+    globals()[_name].__module__ = "mcclient"

@@ -88,6 +88,13 @@ class Observer:
         """A client has been closed: *reason* is one of `PoolStats.closed`, ``"closed"`` (by its
         borrower) or ``"check"``. Who drops a client tells nobody."""
 
+    def server_down(self, server: str, error: Exception) -> None:
+        """A server has gone down, by this error: from now on only now and then a call tries it.
+        Told once for a client and its clones."""
+
+    def server_up(self, server: str) -> None:
+        """A server that was down has answered."""
+
 
 def tell(method: Callable[..., None], *what: object) -> None:
     """Call an observer's method; whatever it raises (but for interruptions) stays here."""

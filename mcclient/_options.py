@@ -7,6 +7,7 @@ from math import isfinite
 from mcproto import InvalidArgument, checked_key
 
 from . import rings, values
+from ._auth import checked_login
 from ._observers import Observer
 from ._servers import parse_server, parse_servers
 from ._tls import tls_context
@@ -14,10 +15,12 @@ from .operations import Classic, Meta, Routes, Setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeVar
 
     from mcproto.transports import Context
 
+    from ._auth import AsyncCredentials, Word
     from ._servers import Server, Servers
     from .operations import Dialect
     from .rings._pylibmc import Profile
@@ -27,7 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "check_backend"]
 
-_DIALECTS: dict[str, type[Dialect]] = {"meta": Meta, "classic": Classic}
+
+def _binary() -> Dialect:
+    from .operations._binary import Binary  # few want it
+
+    return Binary()
+
+
+_DIALECTS: dict[str, Callable[[], Dialect]] = {
+    "meta": Meta,
+    "classic": Classic,
+    "binary": _binary,
+}
 _POLICIES = {"raise": False, "miss": True}
 
 
@@ -38,6 +52,7 @@ class Options:
         setup: what the operations need of them.
         timeout: seconds for an operation, or None.
         connect_timeout: seconds for connecting within it, or None.
+        login: who the client is to its servers, if anybody.
         observer: who is told what happens, if anybody.
         zero_is_bytes: whether flags 0 is the codec's word for the bytes as they are.
 
@@ -49,6 +64,7 @@ class Options:
         "_context",
         "_is_context_given",
         "connect_timeout",
+        "login",
         "observer",
         "setup",
         "timeout",
@@ -67,6 +83,10 @@ class Options:
         connect_timeout: float | None,
         on_unavailable: str,
         observer: Observer | None = None,
+        username: Word | None = None,
+        password: Word | None = None,
+        credentials: AsyncCredentials | None = None,
+        allow_cleartext_auth: bool = False,
         ssl_context: Context | None = None,
     ) -> None:
         parsed = parse_servers(servers)
@@ -81,6 +101,7 @@ class Options:
         self.connect_timeout = _checked_seconds("connect_timeout", connect_timeout)
         self.zero_is_bytes = isinstance(codec, str)
         self.observer = _checked_observer(observer)
+        self.login = checked_login(protocol, username, password, credentials, allow_cleartext_auth)
         self._context = _checked_context(ssl_context, parsed)
         self._is_context_given = ssl_context is not None
 
@@ -92,7 +113,7 @@ class Options:
         options.timeout = timeout
         options.connect_timeout = connect_timeout
         options.zero_is_bytes = True
-        options.observer = None
+        options.observer = options.login = None
         options._context = None
         options._is_context_given = False
         return options

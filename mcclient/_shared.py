@@ -7,25 +7,26 @@ over a connection is the backend's business, and what an error means to the call
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from math import inf
 from weakref import WeakMethod
 
-from mcproto.classic import GetMany
 from mcproto.transports._calls import Call
 from mcproto.transports._exchange import FAILURES
 
-from ._errors import ClientClosed, ConnectFailed, ConnectionLost, OperationTimeout
+from ._errors import ClientClosed, ConnectFailed, ConnectionLost, OperationTimeout, ServerDown
 from ._failures import exchange_failed, may_try_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from typing import Any, TypeGuard, TypeVar
 
-    from mcproto import Command, Item
+    from mcproto import Command
     from mcproto.transports import AsyncBackend, AsyncEvent, AsyncTransport
     from mcproto.transports._shared import Shared, SharingBackend
 
+    from ._gate import Gate
     from ._link import AsyncLink
     from ._timeline import Spent, Timeline
 
@@ -54,22 +55,37 @@ class SharedLinks:
         open_link: a client's method that opens one for a server, by a deadline; what it raises is
             a client's error. Held weakly: the client has what is made here.
         servers: their names.
+        gates: their gates.
 
     Attributes:
         links: by server. One may have come to its end; `acquire` sees to that.
     """
 
-    __slots__ = ("_backend", "_closed", "_open_link", "_opening", "_retired", "_servers", "links")
+    __slots__ = (
+        "_backend",
+        "_closed",
+        "_failed",
+        "_gates",
+        "_open_link",
+        "_opening",
+        "_retired",
+        "_servers",
+        "links",
+    )
 
     def __init__(
         self,
         backend: SharingBackend[AsyncTransport],
         open_link: Callable[[int, float], Awaitable[AsyncLink]],
         servers: tuple[str, ...],
+        gates: Mapping[int, Gate],
     ) -> None:
         self._backend = backend
         self._open_link = WeakMethod(open_link)
         self._servers = servers
+        self._gates = gates
+        # When a call to a server has last failed, on the framework's clock.
+        self._failed: dict[int, float] = {}
         self._opening: dict[int, _Opening] = {}
         self._retired: list[Shared] = []  # those that still have callers
         self._closed = False
@@ -128,6 +144,7 @@ class SharedLinks:
             call = attempt.call
             try:
                 result: R = attempt.result()
+                self._gates[server].answered()
                 return result
             except FAILURES as error:
                 failure = error
@@ -143,14 +160,21 @@ class SharedLinks:
             if is_over:
                 name = self._servers[server]
                 written = was_written or call.is_written
-                raise exchange_failed(failure, name, command, written=written, spent=spent)
+                failed = exchange_failed(failure, name, command, written=written, spent=spent)
+                now = self._backend.now()
+                # What was under way when a failure became known has failed by the same one.
+                if attempt.began >= self._failed.get(server, -inf):
+                    self._gates[server].failed(failure, failed, now)
+                    self._failed[server] = now
+                raise failed
             attempt = None
 
     async def _attempt(self, server: int, command: Command[R], deadline: float) -> Attempt:
         link, timeline = await self.acquire(server, deadline)
         now = self._backend.now()
-        if isinstance(command, GetMany) and len(command.keys) > WINDOW:
-            attempt = await _in_windows(link, command, deadline, now)
+        keys: tuple[bytes, ...] = getattr(command, "keys", ())
+        if len(keys) > WINDOW and command.is_read:
+            attempt = await _in_windows(link, command, keys, deadline, now)
             attempt.timeline = timeline
             return attempt
         call = link.call(command, deadline, now)
@@ -196,7 +220,7 @@ class SharedLinks:
             self.links[server] = shared
             link.is_open = False  # here; it goes on as the other one
             return shared, link.timeline
-        except ConnectFailed as error:
+        except (ConnectFailed, ServerDown) as error:
             opening.failure = error
             raise
         finally:
@@ -214,32 +238,48 @@ class SharedLinks:
             raise OperationTimeout(text, server=name) from error
 
 
-async def _in_windows(link: Shared, command: GetMany, deadline: float, now: float) -> Attempt:
+async def _in_windows(
+    link: Shared, command: Command[Any], keys: tuple[bytes, ...], deadline: float, now: float
+) -> Attempt:
     """A long list of keys in short ones, between which others get their turns."""
-    starts = deque(range(0, len(command.keys), WINDOW))
-    calls: deque[Call[dict[bytes, Item]]] = deque()
-    found: dict[bytes, Item] = {}
+    starts = deque(range(0, len(keys), WINDOW))
+    calls: deque[Call[Any]] = deque()
+    found: list[Any] = []
     try:
         while True:
             # One is on its way while another one is being answered; more would be a long queue.
             while starts and len(calls) < 2:
                 if not link.is_open:
-                    call: Call[dict[bytes, Item]] = Call(command, (), deadline)
+                    call: Call[Any] = Call(command, (), deadline)
                     call.error = ConnectionAbortedError("the connection takes no more requests")
                     return Attempt(call, now)
                 start = starts.popleft()
-                part = GetMany(command.keys[start : start + WINDOW])
+                part = _part(command, keys, start, start + WINDOW)
                 calls.append(link.call(part, deadline, now))
             call = calls.popleft()
             await link.wait(call)
             if call.error is not None:
                 return Attempt(call, now)
-            found.update(call.result())
+            found.append(call.result())
             if not (starts or calls):
-                return Attempt(call, now, found=found)
+                return Attempt(call, now, found=_joined(found))
     finally:
         while calls:
             link.abandon(calls.pop())
+
+
+def _part(command: Command[Any], keys: tuple[bytes, ...], start: int, stop: int) -> Command[Any]:
+    """The same command with some of its keys, and their names if it has names for them."""
+    columns = (keys, getattr(command, "names", None))
+    make: Callable[..., Command[Any]] = type(command)
+    return make(*[column[start:stop] for column in columns if column is not None])
+
+
+def _joined(results: list[Any]) -> Any:
+    """What several commands have found, as one would have given it: a dict, or columns."""
+    if isinstance(results[0], dict):
+        return {key: item for result in results for key, item in result.items()}
+    return tuple([list(chain.from_iterable(column)) for column in zip(*results, strict=True)])
 
 
 class Attempt:
@@ -257,7 +297,7 @@ class Attempt:
         call: Call[Any],
         began: float,
         timeline: Timeline | None = None,
-        found: dict[bytes, Item] | None = None,
+        found: Any = None,
     ) -> None:
         self.call = call
         self.began = began
@@ -283,10 +323,10 @@ class _Opening:
 
     def __init__(self, event: AsyncEvent) -> None:
         self.event = event
-        self.failure: ConnectFailed | None = None
+        self.failure: ConnectFailed | ServerDown | None = None
 
 
-def _like(error: ConnectFailed) -> ConnectFailed:
+def _like(error: ConnectFailed | ServerDown) -> ConnectFailed | ServerDown:
     """The same failure for somebody else: what is raised in many places gathers their frames."""
     like: Any = type(error).__new__(type(error))
     like.args = error.args

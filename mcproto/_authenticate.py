@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._command import Command
 from ._errors import InvalidArgument
+from ._parts import Hidden
 from ._read_replies import read_status
 from ._replies import Status
 
@@ -44,8 +45,8 @@ class Authenticate(Command[bool]):
         return f"Authenticate(username={self.username!r}, password=...)"
 
     def encode(self) -> bytes:
-        token = b"%b %b" % (self.username, self.password)
-        return b"set auth 0 -1 %d\r\n%b\r\n" % (len(token), token)
+        size = len(self.username) + 1 + len(self.password)
+        return Hidden(b"set auth 0 -1 %d\r\n%b %b\r\n" % (size, self.username, self.password))
 
     def read(
         self, buffer: ReceiveBuffer, progress: Progress, limits: Limits

@@ -13,7 +13,7 @@ from ._tokens import U32, U64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
     from ._replies import Status
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
         | tuple[list[bytes], list[int], list[bytes], list[int]]
     )
 
-__all__ = ["MOST_PER_VALUE", "split_values", "split_words"]
+__all__ = ["MOST_PER_VALUE", "split_alike", "split_columns", "split_values", "split_words"]
 
-MOST_PER_VALUE = 300
+MOST_PER_VALUE = 400
 """Above so many bytes an item, splitting looks for line ends in too many bytes of values."""
 
 
@@ -52,6 +52,14 @@ def split_values(received: bytes, keys: frozenset[bytes], with_cas: bool) -> Col
     first CR LF; its value, up to the next one, is as long as announced, so that the next header
     begins where it must; and so on.
     """
+    columns = split_columns(received, with_cas)
+    if columns is None or not keys.issuperset(columns[0]) or b"\rVALUE" in keys:
+        return None
+    return columns
+
+
+def split_columns(received: bytes, with_cas: bool = False) -> Columns | None:
+    """The same, under whatever keys. That of none begins with a CR is for the caller to know."""
     parts = received.split(b"\r\n")
     if len(parts) < 2 or len(parts) % 2 or parts[-1] or parts[-2] != b"END":
         return None
@@ -63,13 +71,10 @@ def split_values(received: bytes, keys: frozenset[bytes], with_cas: bool) -> Col
     # be in no other word of it.
     width = 5 if with_cas else 4
     words = b" \r".join(parts[:-2:2]).split(b" ")
-    found = words[1::width]
     if (
         len(words) != width * count
         or words[0] != b"VALUE"
         or words[width::width].count(b"\rVALUE") != count - 1
-        or not keys.issuperset(found)
-        or b"\rVALUE" in keys
     ):
         return None
     try:
@@ -77,10 +82,64 @@ def split_values(received: bytes, keys: frozenset[bytes], with_cas: bool) -> Col
             return None
         flags = _numbers(words[2::width])
         if not with_cas:
-            return found, flags, values
-        return found, flags, values, [digits(word, U64) for word in words[4::width]]
+            return words[1::width], flags, values
+        uniques = [digits(word, U64) for word in words[4::width]]
+        return words[1::width], flags, values, uniques
     except RemoteProtocolError:
         return None
+
+
+class _Tails(dict[bytes, tuple[int, int]]):
+    """What stands behind the key in a header -> flags and size. Bounded; (-1, -1): no header's."""
+
+    __slots__ = ()
+
+    def __missing__(self, tail: bytes) -> tuple[int, int]:
+        meaning = -1, -1
+        words = tail.split(b" ")
+        if len(words) == 3 and not words[0]:
+            try:
+                meaning = digits(words[1], U32), digits(words[2])
+            except RemoteProtocolError:
+                pass
+        if len(self) < 1024:
+            self[tail] = meaning
+        return meaning
+
+
+_meaning = _Tails().__getitem__
+
+
+def split_alike(
+    received: bytes, keys: Sequence[bytes], length: int
+) -> tuple[int, list[bytes]] | None:
+    """The flags, and the values of these keys, if all are there and alike in flags and size.
+
+    Two thirds of what `split_values` takes, and next to nothing where they are not alike: then the
+    whole is not as long as that would make it.
+
+    Args:
+        length: of all the keys together.
+    """
+    count = len(keys)
+    head = received[6 : received.find(b"\r\n")]
+    tail = head[len(keys[0]) :]
+    flags, size = _meaning(tail)
+    each = len(tail) + 2 + size + 8
+    if len(received) != 6 + length + count * each - 8 + 7:
+        return None
+    items = received[6:-7].split(b"\r\nVALUE ")
+    if (
+        len(items) != count
+        or size < 0
+        or not received.startswith(b"VALUE ")
+        or not received.endswith(b"\r\nEND\r\n")
+    ):
+        return None
+    tail += b"\r\n"
+    values = list(map(bytes.removeprefix, items, [key + tail for key in keys]))
+    # All are as long as they must be, and so is the whole: so each has lost its own header.
+    return (flags, values) if {*map(len, values)} == {size} else None
 
 
 def _numbers(words: list[bytes]) -> list[int]:

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Heads", "get_forms", "set_forms"]
+__all__ = ["Heads", "SizeWords", "get_forms", "set_forms"]
 
 # A late or surplus reply is off by a few; which of 32 it is off by never comes out even. No
 # token of a get is one of a set.
@@ -41,6 +41,7 @@ class Heads(dict[bytes, tuple[int, int]]):
     def __init__(self, token: bytes) -> None:
         super().__init__()
         self.token = token
+        self[b"EN O" + token] = -1, 0  # a miss, which is as common as a hit
 
     def __missing__(self, head: bytes) -> tuple[int, int]:
         words = head.split(b" ")
@@ -54,6 +55,26 @@ class Heads(dict[bytes, tuple[int, int]]):
         except (ValueError, RemoteProtocolError):
             pass
         return -1, 0
+
+
+class SizeWords(dict[int, bytes]):
+    """The size of a value -> what a set's line has between key and token, for some flags.
+
+    So a set that does not expire is ``b"".join((b"ms ", key, words[len(value)], token, b"\\r\\n",
+    value, b"\\r\\n"))``: half of what filling in a form takes. Remembered, bounded.
+    """
+
+    __slots__ = ("_flags",)
+
+    def __init__(self, flags: int) -> None:
+        super().__init__()
+        self._flags = b" F%d" % flags if flags else b""
+
+    def __missing__(self, size: int) -> bytes:
+        words = b" %d%b O" % (size, self._flags)
+        if len(self) < 4096:
+            self[size] = words
+        return words
 
 
 _GET_FORMS = [

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 __all__ = ["Fifo", "fifo_for"]
 
 
+# What all but a few lines begin with that answer quiet commands.
+_META_STARTS = frozenset([code + b" " for code in META_CODES])
+
+
 class _Held:
     """A line that is not placed yet.
 
@@ -151,7 +155,7 @@ class Fifo:
     ) -> Reply | NoReply | NeedData:
         """The outcome of the oldest command, which is quiet."""
         while True:
-            if not self._progress:
+            if not self._progress and buffer.peek(3) not in _META_STARTS:
                 line = buffer.peek_line()
                 if line is None:
                     return NEED_DATA
@@ -183,6 +187,12 @@ class Fifo:
 
     def _place(self, reply: MetaReply) -> bool:
         """Find out whose a reply is. Whether the oldest command is settled now."""
+        if not self._held and self.commands[0].is_named and self.commands[0].may_get(reply):
+            # By far the commonest, and what the search below would come to.
+            if self._tainted and reply.value is not None:
+                raise ProtocolDesync(f"{reply!r} behind a data block that may have been obeyed")
+            self._found = reply
+            return True
         certain = self._certain()
         candidates = self._candidates(self._next)
         place, found = next((c for c in candidates if c[1].may_get(reply)), (0, None))

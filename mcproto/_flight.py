@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ._bulk import split_words
+from ._bulk import MOST_PER_VALUE, split_words
 from ._command import Command
 from ._errors import InvalidArgument, ProtocolDesync
 from ._fifo import fifo_for
+from ._meta_bulk import LONGEST_HEADER, split_hits
 from ._parts import gathered
 from ._replies import NEED_DATA, NO_REPLY, BinaryReply, ErrorReply, Replies
 from .classic import Version
@@ -13,14 +14,14 @@ from .meta import Noop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ._buffer import ReceiveBuffer
     from ._fifo import Fifo
     from ._read_replies import Limits, Progress
     from ._replies import NeedData, NoReply, Reply
 
-__all__ = ["Flight"]
+__all__ = ["EncodedFlight", "Flight"]
 
 
 class Flight(Command["tuple[Reply | NoReply, ...]"]):
@@ -39,13 +40,13 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         commands: one at least; binary ones, or text ones, of one dialect or of several.
     """
 
-    __slots__ = ("_barrier", "_words", "commands", "is_barrier", "is_read", "protocol")
+    __slots__ = ("_barrier", "_commands", "_words", "is_barrier", "is_read", "protocol")
     __match_args__ = ("commands",)
 
     is_flight = True
 
     def __init__(self, commands: Iterable[Command[object]]) -> None:
-        self.commands = tuple(commands)
+        self._commands = tuple(commands)
         if not self.commands:
             raise InvalidArgument("commands is empty")
         for command in self.commands:
@@ -67,6 +68,11 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         # The words that answer each of them, if they are all of one kind.
         is_alike = self._barrier is None and len({type(command) for command in self.commands}) == 1
         self._words = self.commands[0].words if is_alike else None
+
+    @property
+    def commands(self) -> tuple[Command[object], ...]:
+        """Them, in order."""
+        return self._commands
 
     def _closing(self) -> Command[object]:
         if self.protocol == "binary":
@@ -95,7 +101,10 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
         if not progress:
             if not buffer:
                 return NEED_DATA  # and nothing in progress: not a byte has come
-            replies_at_once = self._read_at_once(buffer.only_piece())
+            received = buffer.only_piece()
+            replies_at_once = self._read_at_once(received)
+            if replies_at_once is None and received.endswith(b"\r\nMN\r\n"):
+                replies_at_once = self._hits_at_once(received, limits)
             if replies_at_once is not None:
                 buffer.clear()
                 return Replies(replies_at_once)
@@ -126,10 +135,70 @@ class Flight(Command["tuple[Reply | NoReply, ...]"]):
             return tuple(replies) if len(replies) == len(self.commands) else None
         return None
 
+    def _hits_at_once(self, received: bytes, limits: Limits) -> tuple[Reply | NoReply, ...] | None:
+        """The replies, if they are hits of quiet ``mg`` of short values, and no other."""
+        most = min(MOST_PER_VALUE * len(self.commands), limits.max_value)
+        if len(received) > most or limits.max_line < LONGEST_HEADER:
+            return None
+        return split_hits(received, self.commands)
+
     def result(self, reply: Reply | NoReply) -> tuple[Reply | NoReply, ...]:
         if isinstance(reply, Replies):
             return reply.replies
         raise self._unexpected(reply)
+
+
+class EncodedFlight(Flight):
+    """A `Flight` of quiet meta commands that are bytes already, and objects only if need be.
+
+    To make an object of each costs several times what sending it costs, and nearly always no
+    more than the barrier is answered.  What it is equal to, and reads like, is the plain one.
+
+    Args:
+        request: all of the commands, as they are encoded.
+        count: how many they are.
+        make: gives the commands; called once at most.
+    """
+
+    __slots__ = ("_count", "_make", "_request")
+
+    def __init__(
+        self, request: bytes, count: int, make: Callable[[], Iterable[Command[object]]]
+    ) -> None:
+        self._request = request
+        self._count = count
+        self._make = make
+        self._commands = ()
+        self._barrier = Noop()
+        self._words = None
+        self.protocol = "text"
+        self.is_barrier = True
+        self.is_read = False
+
+    @property
+    def commands(self) -> tuple[Command[object], ...]:
+        if not self._commands:
+            self._commands = tuple(self._make())
+        return self._commands
+
+    @property
+    def value_size(self) -> int:
+        return len(self._request)  # which is more than any value in it
+
+    def encode(self) -> bytes:
+        return self._request + b"mn\r\n"
+
+    def encode_parts(self) -> tuple[bytes, ...]:
+        return gathered((self._request, b"mn\r\n"))
+
+    def whole(self, received: bytes) -> tuple[Reply | NoReply, ...] | None:
+        """The result, if *received* is all of the reply and says that nothing has failed."""
+        silence: tuple[Reply | NoReply, ...] = (NO_REPLY,)
+        return silence * self._count if received == b"MN\r\n" else None
+
+    def _read_at_once(self, received: bytes) -> tuple[Reply | NoReply, ...] | None:
+        replies = self.whole(received)
+        return replies if replies is not None else super()._read_at_once(received)
 
 
 def _is_refusal(reply: Reply | NoReply) -> bool:

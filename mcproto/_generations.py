@@ -58,6 +58,10 @@ class Generation:
             has taken its place since the number got longer; likewise ``t`` shows that one's ttl.
         counts_down_in_debug: the ttl that ``me`` shows is the time until then, not since.
         opens_dumps: a dump begins with OK.
+        dumps_flags: a dump shows the client's flags of each item.
+        details_anyway: ``stats detail`` is answered even where dumps are not allowed.
+        shutdown_error: the word of refusing a ``shutdown``.
+        reserved_files: how many file descriptors a limit of connections includes that are none.
         has_mgdump: there is ``lru_crawler mgdump``.
         has_deletions: ``watch`` knows ``deletions``.
         tunes_automove: ``slabs automove`` knows ``freeratio`` and ``window``.
@@ -96,6 +100,10 @@ class Generation:
 
     # Admin commands, and who is there
     opens_dumps = True
+    dumps_flags = True
+    details_anyway = False
+    shutdown_error = "SERVER_ERROR:"
+    reserved_files = 13
     has_mgdump = True
     has_deletions = True
     tunes_automove = True
@@ -144,6 +152,10 @@ class _Older(Generation):
     debug_needs_more = False
 
     opens_dumps = False
+    dumps_flags = False
+    details_anyway = True
+    shutdown_error = "ERROR:"
+    reserved_files = 12
     has_mgdump = False
     has_deletions = False
     tunes_automove = False

@@ -9,7 +9,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LARGE", "gathered", "in_parts"]
+__all__ = ["LARGE", "Hidden", "gathered", "in_parts"]
+
+
+class Hidden(bytes):
+    """Bytes that hold a secret, and are not shown where the variables of a frame are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__
+
 
 LARGE = 16384
 """From so many bytes on it costs less to write a value by itself than to join it to its head

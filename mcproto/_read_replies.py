@@ -129,7 +129,7 @@ def read_values(
                 return error_reply(line)
             if len(progress) == len(keys):
                 raise ProtocolDesync(f"more items than the {len(keys)} keys asked for")
-            header = _value_header(line, limits, keys, with_cas)
+            header = value_header(line, limits, keys, with_cas)
             progress.append(header)
         key, flags, size, cas = header
         value = buffer.block(size)
@@ -138,7 +138,7 @@ def read_values(
         progress[-1] = Item(key, flags, value, cas)
 
 
-def _value_header(
+def value_header(
     line: bytes, limits: Limits, keys: Collection[bytes], with_cas: bool
 ) -> tuple[bytes, int, int, int | None]:
     words = line.split(b" ")

@@ -20,6 +20,7 @@ from __future__ import annotations
 from ._binary_command import BinaryCommand
 from ._binary_frames import AUTH_CONTINUE, SUCCESS
 from ._errors import InvalidArgument
+from ._parts import Hidden
 from ._replies import BinaryReply
 from ._tokens import FORBIDDEN, checked_text, checked_value
 
@@ -104,7 +105,7 @@ class _Response(BinaryCommand["bytes | None"]):
 
     def encode(self) -> bytes:
         key = self.mechanism.encode("latin-1")
-        return self.frame(key=key, value_size=len(self.data)) + self.data
+        return Hidden(self.frame(key=key, value_size=len(self.data)) + self.data)
 
     def lets_in(self, reply: Reply | NoReply) -> bool:
         return isinstance(reply, BinaryReply) and reply.status == SUCCESS

@@ -83,7 +83,9 @@ TABLE = {
     "mcproto.testing": Row(INTERFACES, "hypothesis os socket threading time"),
     # Everything with an opinion and without I/O.
     "mcclient._errors": Row("mcproto mcclient._timeline"),
-    "mcclient._failures": Row("mcproto mcclient._errors mcclient._timeline"),
+    "mcclient._auth": Row("mcproto mcclient._errors"),
+    "mcclient._failures": Row("mcproto mcclient._auth mcclient._errors mcclient._timeline"),
+    "mcclient._health": Row(),
     "mcclient._item": Row(),
     "mcclient._logs": Row(),
     "mcclient._observers": Row("mcproto mcclient._errors mcclient._logs"),
@@ -93,9 +95,14 @@ TABLE = {
     "mcclient.operations": Row(LOGIC),
     # The clients: they have the clock and choose the backend; moving bytes is the backend's.
     "mcclient": Row(
-        SHARED + ADAPTERS + LOGIC + "mcclient._fork mcclient._timeline mcclient._tls ", "time"
+        SHARED
+        + ADAPTERS
+        + LOGIC
+        + "mcclient._auth mcclient._fork mcclient._gate mcclient._timeline mcclient._tls ",
+        "time",
     ),
     "mcclient._fork": Row("", "os"),
+    "mcclient._gate": Row(LOGIC + "mcclient._fork mcclient._health ", "random threading"),
     "mcclient._timeline": Row(),
     "mcclient._tls": Row("", "ssl"),
     # Pools know clients as something with `clone()`; the pooled client has their methods.
@@ -111,8 +118,24 @@ TABLE = {
     "mcclient.pylibmc": Row(HELPERS + ADAPTERS + LOGIC + "mcclient", "os socket threading time"),
     # The server: the protocol's other half, and nothing of the clients.
     "mcclient.embedded._store": Row("mcproto"),
+    "mcclient.embedded._tls": Row("", "ssl"),
     "mcclient.embedded": Row(
-        "mcproto mcclient.embedded._store", "os selectors socket threading time"
+        "mcproto mcclient.embedded._store mcclient.embedded._tls",
+        "os selectors socket threading time",
+    ),
+    # Other people's test suites.
+    "mcclient._real_memcached": Row(
+        "", "contextlib os pathlib shutil socket subprocess tempfile time types"
+    ),
+    "mcclient._outside_server": Row("mcclient.__init__ mcclient._real_memcached", "pytest typing"),
+    "mcclient.pytest_plugin": Row(
+        "mcclient mcclient.__init__ mcclient.embedded mcclient._real_memcached "
+        "mcclient._outside_server",
+        "os pytest typing",
+    ),
+    # Other people's servers.
+    "mcclient.conformance": Row(
+        "mcproto mcclient.__init__", "base64 re secrets socket time typing"
     ),
     # Programs.
     "mcclient.cli": Row("*", "*"),

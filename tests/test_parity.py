@@ -39,9 +39,15 @@ def test_a_method_takes_and_gives_the_same_in_both(name: str):
     if name == "__init__":
         assert ours["backend"].annotation == "Backend[Any] | None"
         assert theirs["backend"].annotation == "AsyncBackend[Any] | None"
-        del ours["backend"], theirs["backend"]
+        assert ours["credentials"].annotation == "Credentials | None"
+        assert theirs["credentials"].annotation == "AsyncCredentials | None"
+        for name in "backend", "credentials":
+            del ours[name], theirs[name]
     assert ours == theirs
-    assert blocking.return_annotation == awaited.return_annotation
+    if name == "quiet":
+        assert (blocking.return_annotation, awaited.return_annotation) == ("Quiet", "AsyncQuiet")
+    else:
+        assert blocking.return_annotation == awaited.return_annotation
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -55,5 +61,5 @@ def test_a_method_promises_the_same_in_both(name: str):
 
 @pytest.mark.parametrize("name", SHARED)
 def test_what_does_io_is_awaited(name: str):
-    at_once = {"__init__", "__repr__", "clone", "forget_connections", "hurry"}
+    at_once = {"__init__", "__repr__", "clone", "forget_connections", "hurry", "quiet"}
     assert inspect.iscoroutinefunction(getattr(AsyncClient, name)) == (name not in at_once)

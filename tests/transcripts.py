@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,12 +26,15 @@ __all__ = [
     "as_recorded",
     "byte_by_byte",
     "compare",
+    "compare_shape",
     "load",
     "recorded",
     "request",
     "table",
     "whole",
 ]
+
+_FRAME = struct.Struct(">BBHBBHIIQ")
 
 DATA = Path(__file__).parent / "proto" / "data"
 
@@ -101,6 +105,29 @@ def compare(received: bytes, parts: Parts, captured: Captured) -> None:
     match = re.fullmatch(pattern, received)
     assert match, f"got {received[:300]!r}, expected {parts!r:.300}"
     captured.update({n: v for n, v in zip(names, match.groups(), strict=True) if n is not None})
+
+
+def compare_shape(received: bytes, shape: Any) -> None:
+    """Hold binary statistics against those of a server: the same, in the same order.
+
+    Raises:
+        AssertionError: they are others, or one is empty that was not.
+    """
+    frames = []
+    while received:
+        _, opcode, key_size, extras_size, _, status, size, opaque, _ = _FRAME.unpack(received[:24])
+        frames.append(
+            {
+                "opcode": opcode,
+                "status": status,
+                "extlen": extras_size,
+                "opaque": opaque,
+                "key": received[24 : 24 + key_size].decode(),
+                "value_len_nonzero": size > key_size,
+            }
+        )
+        received = received[24 + size :]
+    assert frames == shape["frames"]
 
 
 # ---------------------------------------------------------------------------------------- records

@@ -7,5 +7,6 @@
 from __future__ import annotations
 
 from ._server import MemoryServer
+from ._users import parse_users
 
-__all__ = ["MemoryServer"]
+__all__ = ["MemoryServer", "parse_users"]

@@ -68,9 +68,14 @@ class Failures:
                 )
             self._next.extend([Failure("error", reply=ErrorReply(word, message))] * times)
 
-    def next(self) -> Failure | None:
-        """The failure of this command, if it is to have one."""
-        return self._next.popleft() if self._next else None
+    @property
+    def are_due(self) -> bool:
+        """Whether the next command is to have one."""
+        return bool(self._next)
+
+    def next(self) -> Failure:
+        """The failure of this command, if there are any."""
+        return self._next.popleft()
 
     def refuses(self) -> bool:
         """Whether this connection is to be refused."""

@@ -1,8 +1,8 @@
 """The sockets of a server: one loop in one thread, any number of connections.
 
-Knows when bytes can be read and written, and `ServerConnection` what they mean; who answers is an
-argument.  Nothing here waits but the selector, and nothing that a peer does, or fails to do, takes
-more than its own connection down.
+Knows when bytes can be read and written; what they mean is `_peer`'s business, and who answers is
+an argument.  Nothing here waits but the selector, and nothing that a peer does, or fails to do,
+takes more than its own connection down.
 """
 
 from __future__ import annotations
@@ -10,77 +10,84 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
-from collections import deque
 from time import monotonic
 
-from mcproto import CLOSED, NEED_DATA, ServerConnection
+from mcproto._record import Record
+
+from ._peer import Peer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterator
 
-    from mcproto import BadRequest, Command, Reply
+    from mcproto import ServerConnection
 
-    from ._failures import Failure
+    from ._clock import Clock
+    from ._datagrams import Datagrams
+    from ._logs import Logs
+    from ._options import Options
+    from ._peer import Answer
+    from ._tls import TlsSocket
 
-    # The reply to what was asked, and what goes wrong on its way.
-    Answer: TypeAlias = Callable[[Command[object] | BadRequest], tuple[Reply, Failure | None]]
-
-__all__ = ["Loop"]
-
-MAX_CONNECTIONS = 1024
+__all__ = ["Loop", "Seen"]
 
 _RECEIVE_SIZE = 65536
-# With more than this unsent a peer is neither answered nor read from until it has read itself.
-_MOST_UNSENT = 256 * 1024
 # How long nobody is accepted, in seconds, once we are out of file descriptors.
 _PAUSE = 0.05
+# How often it is looked, in seconds, who is idle or does not read.
+_ROUND = 0.25
+
+_TOO_MANY = b"ERROR Too many open connections\r\n"
 
 
-class _Peer:
-    """One connection.
+class Seen(Record):
+    """A socket, as statistics show it.
 
     Attributes:
-        unsent: what is still to be written, in pieces.
-        unsent_size: how many bytes that is.
-        resumes: until then, by the monotonic clock, it is left alone; 0: it is not.
-        is_ending: nothing more is answered; it is closed once all is written.
-        interest: the events that the selector looks for.
+        number: of its file descriptor.
+        address: where it listens, or where the peer is.
+        listener: where the peer came in; ``""``: it is none.
+        state: memcached's word for what it does.
+        idle: for how many seconds nothing has been asked.
     """
 
-    __slots__ = (
-        "connection",
-        "interest",
-        "is_ending",
-        "resumes",
-        "sock",
-        "unsent",
-        "unsent_size",
-    )
+    __slots__ = ("address", "idle", "listener", "number", "state")
+    __match_args__ = ("number", "address", "listener", "state", "idle")
 
-    def __init__(self, sock: socket.socket, max_value: int, like: str) -> None:
+    def __init__(self, number: int, address: str, listener: str, state: str, idle: int = 0) -> None:
+        self.number = number
+        self.address = address
+        self.listener = listener
+        self.state = state
+        self.idle = idle
+
+
+class _Link(Peer):
+    """A connection with its socket.
+
+    Attributes:
+        sock: not blocking.
+        interest: the events that the selector looks for.
+        blocked: since when it has not read what it was sent, by the monotonic clock; 0: it reads.
+        place: where it comes from, as statistics show it.
+    """
+
+    __slots__ = ("blocked", "interest", "place", "sock")
+
+    def __init__(
+        self,
+        sock: socket.socket | TlsSocket,
+        connection: ServerConnection,
+        answer: Answer,
+        now: float,
+        place: str,
+    ) -> None:
+        super().__init__(connection, answer, now, sock.fileno())
         self.sock = sock
-        self.connection = ServerConnection(like=like, max_value=max_value)
-        self.unsent: deque[bytes | memoryview] = deque()
-        self.unsent_size = 0
-        self.resumes = 0.0
-        self.is_ending = False
         self.interest = 0
-
-    def put(self, data: bytes) -> None:
-        if data:
-            self.unsent.append(data)
-            self.unsent_size += len(data)
-
-    @property
-    def is_finished(self) -> bool:
-        return not (self.unsent or self.resumes) and (self.is_ending or self.connection.must_close)
-
-    @property
-    def is_full(self) -> bool:
-        return self.unsent_size >= _MOST_UNSENT
+        self.blocked = 0.0
+        self.place = place
 
 
 class Loop:
@@ -88,85 +95,146 @@ class Loop:
 
     Args:
         listener: a listening socket. It stays open when the loop ends.
+        datagrams: what is received beside it, or None.
         answer: who answers.
         refuses: asked at every new connection: whether to close it at once.
-        max_value: the largest value that is read, in bytes.
+        options: of the server.
+        clock: the server's.
         traffic: where connections and bytes are counted, by their names in ``stats``.
-        like: the server to imitate.
+        logs: what is told of connections, and to whom.
     """
 
     def __init__(
         self,
         listener: socket.socket,
+        datagrams: Datagrams | None,
         answer: Answer,
         refuses: Callable[[], bool],
-        max_value: int,
+        options: Options,
+        clock: Clock,
         traffic: Counter[str],
-        like: str = "1.6.45",
+        logs: Logs,
     ) -> None:
         self._listener = listener
+        self._datagrams = datagrams
         self._answer = answer
         self._refuses = refuses
-        self._max_value = max_value
+        self._options = options
+        self._clock = clock
         self._traffic = traffic
-        self._like = like
-        self._peers: set[_Peer] = set()
-        self._paused: set[_Peer] = set()
-        self._accepts_at: float | None = None  # None: it does now
+        self._logs = logs
+        self._links: set[_Link] = set()
+        self._paused: set[_Link] = set()
+        self._accepts_at: float | None = None  # None: it does now, or waits for somebody to leave
+        self._is_full = False
+        self._next_round = 0.0
         self._is_stopped = False
+        self._is_local = listener.family not in (socket.AF_INET, socket.AF_INET6)
+        self._place = ("unix:" if self._is_local else "tcp:") + _place(listener.getsockname())
         self._selector = selectors.DefaultSelector()
         self._waker, self._alarm = socket.socketpair()
         self._alarm.setblocking(False)
+        self._waker.setblocking(False)
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
+        if datagrams is not None:
+            self._selector.register(datagrams.sock, selectors.EVENT_READ)
         self._selector.register(self._alarm, selectors.EVENT_READ)
 
     def stop(self) -> None:
-        """Make `run` end. From any thread, once."""
+        """Make `run` end. From any thread."""
         self._is_stopped = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Make it look whether there is something to do. From any thread."""
         try:
             self._waker.send(b"\0")
         except OSError:
-            pass  # the loop has seen it by itself, and is gone
+            pass  # it is awake, or has ended
 
     def run(self) -> None:
         """Serve until `stop`, then close every connection."""
         try:
             while not self._is_stopped:
                 for key, events in self._selector.select(self._patience()):
-                    if isinstance(key.data, _Peer):
+                    if isinstance(key.data, _Link):
                         self._attend(key.data, events)
                     elif key.fileobj is self._listener:
                         self._accept()
-                self._wake_up(monotonic())
+                    elif key.fileobj is self._alarm:
+                        self._alarm.recv(_RECEIVE_SIZE)
+                    else:
+                        self._receive()
+                if self._logs.watchers:
+                    self._deliver()
+                if self._paused or self._accepts_at is not None:
+                    self._wake_up(monotonic())
+                if self._next_round:
+                    self._look_round(monotonic())
         finally:
-            for peer in [*self._peers]:
-                self._drop(peer)
+            for link in [*self._links]:
+                self._drop(link, "")
             self._selector.close()
             self._waker.close()
             self._alarm.close()
 
+    def connections(self) -> Iterator[Seen]:
+        """What there is to say of each socket. From any thread."""
+        yield Seen(self._listener.fileno(), self._place, "", "conn_listening")
+        if self._datagrams is not None:
+            sock = self._datagrams.sock
+            yield Seen(sock.fileno(), "udp:" + _place(sock.getsockname()), "", "conn_read")
+        now = self._clock.now
+        for link in [*self._links]:
+            state = "conn_watch" if link in self._logs.watchers else "conn_parse_cmd"
+            yield Seen(link.number, link.place, self._place, state, int(now - link.heard))
+
     # ------------------------------------------------------------------------------------- time
 
     def _patience(self) -> float | None:
-        moments = [peer.resumes for peer in self._paused]
+        moments = [link.resumes for link in self._paused]
         if self._accepts_at is not None:
             moments.append(self._accepts_at)
+        if self._next_round:
+            moments.append(self._next_round)
         return max(min(moments) - monotonic(), 0) if moments else None
 
     def _wake_up(self, now: float) -> None:
         if self._accepts_at is not None and self._accepts_at <= now:
             self._accepts_at = None
             self._selector.register(self._listener, selectors.EVENT_READ)
-        for peer in [peer for peer in self._paused if peer.resumes <= now]:
-            self._paused.discard(peer)
-            peer.resumes = 0.0
-            self._attend(peer, 0)
+        for link in [link for link in self._paused if link.resumes <= now]:
+            self._paused.discard(link)
+            link.resume()
+            self._attend(link, 0)
+
+    def _look_round(self, now: float) -> None:
+        """Drop who is idle for too long, and who does not read what he was sent."""
+        if now < self._next_round:
+            return
+        idle_timeout = self._options.idle_timeout
+        moment = self._clock.now - idle_timeout
+        for link in [*self._links]:
+            if link.blocked and link.blocked <= now - self._options.send_timeout:
+                self._drop(link, "write_timeout")
+            elif idle_timeout and link.heard <= moment and link not in self._logs.watchers:
+                self._traffic["idle_kicks"] += 1
+                self._drop(link, "idle_timeout")
+        goes_on = self._links and (idle_timeout or any(link.blocked for link in self._links))
+        self._next_round = now + _ROUND if goes_on else 0.0
 
     # ------------------------------------------------------------------------------ connections
 
     def _accept(self) -> None:
         while True:
+            is_full = len(self._links) >= self._options.most_connections
+            if is_full and not self._options.rejects:
+                # Who wants to connect waits until somebody leaves.
+                self._selector.unregister(self._listener)
+                self._is_full = True
+                self._traffic["listen_disabled_num"] += 1
+                return
             try:
                 sock, _ = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -180,124 +248,159 @@ class Loop:
             self._traffic["total_connections"] += 1
             if self._refuses():
                 sock.close()
-            elif len(self._peers) >= MAX_CONNECTIONS:
+            elif is_full:
                 self._traffic["rejected_connections"] += 1
-                with sock:
-                    sock.setblocking(False)
-                    sock.send(b"ERROR Too many open connections\r\n")
+                self._send_away(sock)
             else:
                 self._welcome(sock)
 
+    def _send_away(self, sock: socket.socket) -> None:
+        with sock:
+            try:
+                sock.setblocking(False)
+                sock.send(_TOO_MANY)
+                # What he has said already would make a reset of the end, and take this along.
+                sock.shutdown(socket.SHUT_WR)
+                sock.recv(_RECEIVE_SIZE)
+            except OSError:
+                pass
+
     def _welcome(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        if sock.family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = _Peer(sock, self._max_value, self._like)
-        self._peers.add(peer)
+        try:
+            sock.setblocking(False)
+            if not self._is_local:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            options = self._options
+            place = self._place if self._is_local else "tcp:" + _place(sock.getpeername())
+            stream = options.secured(sock)
+            link = _Link(stream, options.new_connection(), self._answer, self._clock.now, place)
+        except OSError:
+            sock.close()  # he has gone already
+            return
+        self._links.add(link)
         self._traffic["curr_connections"] += 1
-        self._look_for(peer, selectors.EVENT_READ)
+        self._look_for(link, selectors.EVENT_READ)
+        if options.idle_timeout:
+            self._next_round = self._next_round or monotonic() + _ROUND
+        if self._logs.watchers:
+            self._tell(link, b"conn_new", b"")
 
-    def _drop(self, peer: _Peer) -> None:
-        self._look_for(peer, 0)
-        self._peers.discard(peer)
-        self._paused.discard(peer)
+    def _drop(self, link: _Link, why: str) -> None:
+        self._look_for(link, 0)
+        self._links.discard(link)
+        self._paused.discard(link)
+        self._logs.forget(link)
         self._traffic["curr_connections"] -= 1
-        peer.sock.close()
+        link.sock.close()
+        if self._is_full:
+            self._is_full = False
+            self._selector.register(self._listener, selectors.EVENT_READ)
+        if self._logs.watchers:
+            self._tell(link, b"conn_close", b" reason=%b" % why.encode())
 
-    def _look_for(self, peer: _Peer, interest: int) -> None:
-        if interest == peer.interest:
+    def _tell(self, link: _Link, what: bytes, why: bytes) -> None:
+        rip, _, rport = link.place.partition(":")[2].rpartition(":")
+        address = (what, rip.encode(), int(rport) if rport.isdigit() else 0)
+        transport = link.place.partition(":")[0].encode()
+        self._logs.write(
+            "connevents",
+            b"type=%b rip=%b rport=%d" % address
+            + b" transport=%b%b cfd=%d" % (transport, why, link.number),
+        )
+
+    def _look_for(self, link: _Link, interest: int) -> None:
+        if interest == link.interest:
             return
         if not interest:
-            self._selector.unregister(peer.sock)
-        elif not peer.interest:
-            self._selector.register(peer.sock, interest, peer)
+            self._selector.unregister(link.sock)
+        elif not link.interest:
+            self._selector.register(link.sock, interest, link)
         else:
-            self._selector.modify(peer.sock, interest, peer)
-        peer.interest = interest
+            self._selector.modify(link.sock, interest, link)
+        link.interest = interest
 
     # ------------------------------------------------------------------------------------ bytes
 
-    def _attend(self, peer: _Peer, events: int) -> None:
+    def _attend(self, link: _Link, events: int) -> None:
         """Do for a peer what can be done, and say what to wait for."""
         try:
             if events & selectors.EVENT_READ:
-                self._read(peer)
-            self._serve(peer)
+                self._read(link)
+            self._serve(link)
         except OSError:
-            self._drop(peer)
+            self._drop(link, "error")
             return
         except Exception as error:
             # A mistake of ours, or memory that a request was too large for. The others go on.
             sys.excepthook(type(error), error, error.__traceback__)
-            self._drop(peer)
+            self._drop(link, "error")
             return
-        if peer.is_finished:
-            self._drop(peer)
-        elif peer.resumes:
-            self._look_for(peer, 0)
+        if link.is_finished:
+            self._drop(link, "error" if link.connection.is_broken else "normal")
         else:
-            reads = not (peer.is_full or peer.is_ending or peer.connection.must_close)
+            reads = not (
+                link.resumes or link.is_full or link.is_ending or link.connection.must_close
+            )
             self._look_for(
-                peer,
+                link,
                 (selectors.EVENT_READ if reads else 0)
-                | (selectors.EVENT_WRITE if peer.unsent else 0),
+                | (selectors.EVENT_WRITE if link.unsent else 0),
             )
 
-    def _read(self, peer: _Peer) -> None:
+    def _read(self, link: _Link) -> None:
         try:
-            data = peer.sock.recv(_RECEIVE_SIZE)
+            data = link.sock.recv(_RECEIVE_SIZE)
         except BlockingIOError:
             return
         self._traffic["bytes_read"] += len(data)
-        peer.connection.receive_data(data)
+        link.heard = self._clock.now
+        link.connection.receive_data(data)
 
-    def _serve(self, peer: _Peer) -> None:
+    def _serve(self, link: _Link) -> None:
         """Answer and write in turn, until there is nothing to answer or the peer does not read."""
         while True:
-            goes_on = self._answer_some(peer)
-            self._write(peer)
-            if not goes_on or peer.is_full:
+            goes_on = link.answer_some()
+            if link.resumes:
+                self._paused.add(link)
+            if link.unsent:
+                self._write(link)
+            if link.is_full:
                 return
+            if not goes_on:
+                if isinstance(link.sock, socket.socket) or not link.sock.has_more:
+                    return
+                if link.is_finished or link.resumes:
+                    return
+                self._read(link)
 
-    def _answer_some(self, peer: _Peer) -> bool:
-        """Answer until enough is unsent. Whether there may be more to answer."""
-        connection = peer.connection
-        while not peer.is_full:
-            if peer.resumes or peer.is_ending:
-                return False
-            event = connection.next_event()
-            if event is NEED_DATA or event is CLOSED:
-                return False
-            reply, failure = self._answer(event)
-            data = connection.send(reply)
-            if failure is None:
-                peer.put(data)
-            elif failure.kind == "delay":
-                self._write(peer)
-                peer.put(data)
-                peer.resumes = monotonic() + failure.seconds
-                self._paused.add(peer)
-            else:
-                peer.is_ending = True
-                if failure.kind == "cut":
-                    peer.put(data[: len(data) // 2])
-        return True
+    def _write(self, link: _Link) -> None:
+        try:
+            while link.unsent:
+                sent = link.sock.send(link.take())
+                self._traffic["bytes_written"] += sent
+                link.has_sent(sent)
+                link.blocked = 0.0
+        except BlockingIOError:
+            link.blocked = link.blocked or monotonic()
+            self._next_round = self._next_round or monotonic() + _ROUND
 
-    def _write(self, peer: _Peer) -> None:
-        if peer.resumes:
-            return
-        if len(peer.unsent) > 1:
-            # One system call for the replies to a pipeline.
-            peer.unsent = deque([b"".join(peer.unsent)])
-        while peer.unsent:
-            data = peer.unsent[0]
-            try:
-                sent = peer.sock.send(data)
-            except BlockingIOError:
-                return
-            self._traffic["bytes_written"] += sent
-            peer.unsent_size -= sent
-            if sent < len(data):
-                peer.unsent[0] = memoryview(data)[sent:]
-            else:
-                peer.unsent.popleft()
+    def _receive(self) -> None:
+        assert self._datagrams is not None
+        try:
+            self._datagrams.attend()
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+
+    def _deliver(self) -> None:
+        """Bring the logs to those who watch them."""
+        for peer in self._logs.deliver():
+            if isinstance(peer, _Link) and peer in self._links:
+                self._attend(peer, 0)
+
+
+def _place(address: object) -> str:
+    """An address as memcached shows it."""
+    if isinstance(address, tuple):
+        host, port, *_ = address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)

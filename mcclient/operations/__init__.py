@@ -9,7 +9,15 @@ from __future__ import annotations
 from ._all import flush_all, stats, version
 from ._dialects import Classic, Meta
 from ._effects import Exchange, FanOut
-from ._many import delete_multi, get_multi, set_multi
+from ._many import (
+    MOST_KEYS,
+    delete_multi,
+    first_flight,
+    get_multi,
+    set_multi,
+    store_all,
+    stores_of,
+)
 from ._one import (
     arithmetic,
     cas,
@@ -24,6 +32,7 @@ from ._one import (
     store_data,
     touch,
     value_of,
+    values_of,
 )
 from ._setup import Routes, Setup
 from ._watched import watched
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
     from ._effects import Operation as Operation
 
 __all__ = [
+    "MOST_KEYS",
     "Classic",
     "Exchange",
     "FanOut",
@@ -48,6 +58,7 @@ __all__ = [
     "delete",
     "delete_multi",
     "execute",
+    "first_flight",
     "flush_all",
     "gat",
     "get",
@@ -57,9 +68,12 @@ __all__ = [
     "set_multi",
     "stats",
     "store",
+    "store_all",
     "store_data",
+    "stores_of",
     "touch",
     "value_of",
+    "values_of",
     "version",
     "watched",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mcproto import classic
-
 from .._errors import MemcacheError
 from ._effects import FanOut
 from ._many import failure, unforgiven
@@ -24,7 +22,7 @@ __all__ = ["flush_all", "stats", "version"]
 
 def flush_all(setup: Setup, delay: int) -> Operation[bool]:
     """Make all that is stored invisible; whether every server has agreed."""
-    outcomes = yield from _from_all(setup, classic.FlushAll(delay))
+    outcomes = yield from _from_all(setup, setup.dialect.flush_all(delay))
     errors = {s: outcome for s, outcome in outcomes.items() if isinstance(outcome, MemcacheError)}
     flushed = all(o is True for o in outcomes.values() if not isinstance(o, MemcacheError))
     if errors:
@@ -34,12 +32,12 @@ def flush_all(setup: Setup, delay: int) -> Operation[bool]:
 
 def stats(setup: Setup, group: str | None) -> Operation[dict[str, dict[str, str]]]:
     """Every server's statistics, by its name."""
-    return (yield from _by_name(setup, classic.Stats(group)))
+    return (yield from _by_name(setup, setup.dialect.stats(group)))
 
 
 def version(setup: Setup) -> Operation[dict[str, str]]:
     """Every server's version, by its name."""
-    return (yield from _by_name(setup, classic.Version()))
+    return (yield from _by_name(setup, setup.dialect.version()))
 
 
 def _by_name(setup: Setup, command: Command[R]) -> Operation[dict[str, R]]:

@@ -1,7 +1,7 @@
-"""The two ways to ask for the same thing: classic commands and meta commands.
+"""The ways to ask for the same thing: meta commands and classic commands; `_binary` is the third.
 
 A dialect says which command carries an intent, and what its reply means in terms that are the same
-for both.  Whatever needs a single exchange is written as a small operation.
+for all.  Whatever needs a single exchange is written as a small operation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from itertools import count
 
 from mcproto import (
     NO_REPLY,
-    ErrorReply,
+    Flight,
     Item,
     MetaReply,
     ProtocolDesync,
@@ -19,26 +19,49 @@ from mcproto import (
     classic,
     meta,
 )
+from mcproto._columns import GetColumns, quiet_sets
 from mcproto._read_replies import digits
 
 from ._effects import Exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal, TypeAlias
 
     from mcproto import Command, Reply
+    from mcproto._columns import Columns
     from mcproto._replies import NoReply
 
+    from ._binary import Binary
     from ._effects import Operation
 
     Mode: TypeAlias = Literal["set", "add", "replace", "append", "prepend"]
-    Dialect: TypeAlias = "Meta | Classic"
+    Dialect: TypeAlias = "Meta | Classic | Binary"
 
-__all__ = ["Classic", "Meta"]
+__all__ = ["MODES", "STORAGE", "Classic", "Meta"]
 
 
-class Meta:
+class _Text:
+    """What both text dialects say by classic commands, since meta has none, or none as good."""
+
+    protocol: Literal["text"] = "text"
+
+    def getting(self, keys: Sequence[bytes], names: Sequence[str | bytes]) -> Command[Columns]:
+        """What is there, in columns: names, flags and values."""
+        return GetColumns(keys, names)
+
+    def flush_all(self, delay: int) -> Command[bool | None]:
+        return classic.FlushAll(delay)
+
+    def stats(self, group: str | None) -> Command[dict[str, str]]:
+        return classic.Stats(group)
+
+    def version(self) -> Command[str]:
+        return classic.Version()
+
+
+class Meta(_Text):
     """memcached's living protocol: errors do not get lost, and every reply says whose it is."""
 
     name = "meta"
@@ -91,7 +114,7 @@ class Meta:
                 key,
                 value,
                 F=flags or None,
-                M=_MODES[mode],
+                M=MODES[mode],
                 O=self._opaque(),
                 T=exptime or None,
             ),
@@ -134,8 +157,11 @@ class Meta:
 
     # In flights the quiet forms serve: success costs no reply, and all else says its key.
 
-    def storing(self, key: bytes, value: bytes, flags: int, exptime: int) -> Command[object]:
-        return meta.Set(key, value, F=flags or None, k=True, q=True, T=exptime or None)
+    def storing(
+        self, keys: Sequence[bytes], values: Sequence[bytes], flags: Sequence[int], exptime: int
+    ) -> Flight:
+        """Store many."""
+        return quiet_sets(keys, values, flags, exptime)
 
     def was_stored(self, reply: Reply | NoReply) -> bool | None:
         """What a reply to `storing` says. None: the server has failed, over this key or another."""
@@ -144,12 +170,17 @@ class Meta:
     def deleting(self, key: bytes) -> Command[object]:
         return meta.Delete(key, k=True, q=True)
 
+    def was_deleted(self, command: Command[object], reply: Reply | NoReply) -> bool:
+        """What a reply to `deleting` says. Raises ErrorReplied if it is a refusal."""
+        answer = command.result(reply)
+        return isinstance(answer, MetaReply) and answer.code == "HD"
+
     def asking(self, key: bytes) -> Command[object]:
         """Whether there is such a key."""
         return meta.Get(key, k=True, O=self._opaque())
 
 
-_MODES: dict[Mode, Literal["E", "R", "A", "P"] | None] = {
+MODES: dict[Mode, Literal["E", "R", "A", "P"] | None] = {
     "set": None,
     "add": "E",
     "replace": "R",
@@ -158,7 +189,7 @@ _MODES: dict[Mode, Literal["E", "R", "A", "P"] | None] = {
 }
 
 
-class Classic:
+class Classic(_Text):
     """The commands that every server and proxy understands."""
 
     name = "classic"
@@ -185,7 +216,7 @@ class Classic:
     def store(
         self, server: int, mode: Mode, key: bytes, value: bytes, flags: int, exptime: int
     ) -> Operation[bool]:
-        command = _STORAGE[mode](key, value, flags=flags, exptime=exptime)
+        command = STORAGE[mode](key, value, flags=flags, exptime=exptime)
         return bool((yield from Exchange(server, command)))
 
     def cas(
@@ -216,8 +247,12 @@ class Classic:
                 return initial
             # Somebody created it in between: count on theirs.
 
-    def storing(self, key: bytes, value: bytes, flags: int, exptime: int) -> Command[object]:
-        return classic.Set(key, value, flags=flags, exptime=exptime)
+    def storing(
+        self, keys: Sequence[bytes], values: Sequence[bytes], flags: Sequence[int], exptime: int
+    ) -> Flight:
+        """Store many."""
+        items = zip(keys, values, flags, strict=True)
+        return Flight([classic.Set(k, v, flags=f, exptime=exptime) for k, v, f in items])
 
     def was_stored(self, reply: Reply | NoReply) -> bool | None:
         """What a reply to `storing` says. Replies come in order: it is always about its key."""
@@ -226,23 +261,19 @@ class Classic:
     def deleting(self, key: bytes) -> Command[object]:
         return classic.Delete(key)
 
+    def was_deleted(self, command: Command[object], reply: Reply | NoReply) -> bool:
+        """What a reply to `deleting` says. Raises ErrorReplied if it is a refusal."""
+        return bool(command.result(reply))
+
     def asking(self, key: bytes) -> Command[object]:
         """Whether there is such a key."""
         return classic.Get(key)
 
 
-_STORAGE = {
+STORAGE = {
     "set": classic.Set,
     "add": classic.Add,
     "replace": classic.Replace,
     "append": classic.Append,
     "prepend": classic.Prepend,
 }
-
-
-def was_there(reply: Reply | NoReply) -> bool:
-    """What a reply to a dialect's `deleting` says. It must not be an error line."""
-    if isinstance(reply, MetaReply):
-        return reply.code == "HD"
-    assert not isinstance(reply, ErrorReply)
-    return reply is NO_REPLY or reply is Status.DELETED

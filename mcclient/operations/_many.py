@@ -5,26 +5,27 @@ Long lists go in several rounds, so that no request is longer than servers and s
 
 from __future__ import annotations
 
-from mcproto import ErrorReply, Flight, classic
+from mcproto import ErrorReplied, ErrorReply, Flight
 
 from .._errors import MemcacheError, PartialFailure, ServerUnavailable
 from .._failures import command_failed
-from ._dialects import was_there
 from ._effects import FanOut
-from ._one import value_of
+from ._one import values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
-    from mcproto import Command, Item, Reply
+    from mcproto import Command, Reply
     from mcproto._replies import NoReply
 
     from ._effects import Operation
     from ._setup import Setup
 
     Key: TypeAlias = str | bytes
+    # Keys as given, keys on the wire, bytes and flags, in one order.
+    Stores: TypeAlias = tuple[list[Key], list[bytes], list[bytes], list[int]]
 
 __all__ = ["delete_multi", "get_multi", "set_multi"]
 
@@ -34,38 +35,51 @@ MOST_KEYS = 1000
 MOST_COMMANDS = 256
 MOST_BYTES = 1 << 20
 
+_BYTES = {bytes}
+
 
 def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]:
     """The values of those of the keys that are there."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several keys, not one")
-    wanted = dict.fromkeys(keys)
-    routes = setup.routes
-    waiting: dict[int, list[bytes]] = {}
-    for key in wanted:
-        server, wire = routes[key]
-        waiting.setdefault(server, []).append(wire)
-    found: dict[bytes, Item] = {}
+    wanted = list(keys)
+    # By server: the keys as given, and as they go over the wire.
+    waiting: dict[int, tuple[list[Key], list[bytes]]] = {}
+    route = setup.routes.__getitem__
+    if len(setup.servers) == 1 and wanted:
+        waiting[0] = wanted, [wire for _, wire in map(route, wanted)]
+    else:
+        for key, (server, wire) in zip(wanted, map(route, wanted), strict=True):
+            if server not in waiting:
+                waiting[server] = [], []
+            names, wires = waiting[server]
+            names.append(key)
+            wires.append(wire)
+    getting = setup.dialect.getting
+    result: dict[Key, object] = {}
     errors: dict[int, MemcacheError] = {}
+    start = 0
     while waiting:
-        commands = {server: classic.GetMany(wires[:MOST_KEYS]) for server, wires in waiting.items()}
-        outcomes = yield from FanOut(commands)
+        stop = start + MOST_KEYS
+        outcomes = yield from FanOut(
+            {
+                server: getting(wires[start:stop], names[start:stop])
+                for server, (names, wires) in waiting.items()
+            }
+        )
         for server, outcome in outcomes.items():
             if isinstance(outcome, MemcacheError):
                 errors[server] = outcome
                 del waiting[server]
-            else:
-                found.update(outcome)
-                del waiting[server][:MOST_KEYS]
-        waiting = {server: wires for server, wires in waiting.items() if wires}
-    result: dict[Key, object] = {}
-    for key in wanted:
-        server, wire = routes[key]
-        item = found.get(wire)
-        if item is not None:
-            result[key] = value_of(setup, server, item)
+                continue
+            names: Iterable[Key] = outcome[0]
+            result.update(zip(names, values_of(setup, server, outcome), strict=True))
+            if len(waiting[server][1]) <= stop:
+                del waiting[server]
+        start = stop
     lost = unforgiven(setup, errors)
     if lost:
+        routes = setup.routes
         missing = [key for key in wanted if key not in result and routes[key][0] in lost]
         raise failure(setup, lost, result, missing)
     return result
@@ -73,30 +87,102 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
 
 def set_multi(setup: Setup, mapping: Mapping[Key, object], exptime: int) -> Operation[list[Key]]:
     """Store many values; the keys that were not stored."""
+    return (yield from store_all(setup, stores_of(setup, mapping), exptime))
+
+
+def stores_of(setup: Setup, mapping: Mapping[Key, object]) -> dict[int, Stores]:
+    """What is to be stored, by server."""
     if not hasattr(mapping, "items"):
         raise TypeError(f"mapping must be a mapping, not {type(mapping).__name__}")
-    dialect = setup.dialect
-    work = _Work(setup)
-    for key, value in mapping.items():
-        server, wire = setup.routes[key]
-        data, flags = setup.serialize(value)
-        work.add(server, key, dialect.storing(wire, data, flags, exptime))
+    if type(mapping) is dict:
+        keys, values = list(mapping), list(mapping.values())
+    else:
+        items = list(mapping.items())
+        keys, values = [key for key, _ in items], [value for _, value in items]
+    if not keys:
+        return {}
+    datas, flags = _serialized(setup, values)
+    route = setup.routes.__getitem__
+    if len(setup.servers) == 1:
+        return {0: (keys, [wire for _, wire in map(route, keys)], datas, flags)}
+    stores: dict[int, Stores] = {}
+    for key, (server, wire), data, flag in zip(keys, map(route, keys), datas, flags, strict=True):
+        if server not in stores:
+            stores[server] = [], [], [], []
+        names, wires, some_datas, some_flags = stores[server]
+        names.append(key)
+        wires.append(wire)
+        some_datas.append(data)
+        some_flags.append(flag)
+    return stores
+
+
+def _serialized(setup: Setup, values: list[Any]) -> tuple[list[bytes], list[int]]:
+    """The bytes and the flags of many values."""
+    if setup.is_ours and {*map(type, values)} == _BYTES:
+        return values, [0] * len(values)
+    datas, flags = zip(*map(setup.serialize, values), strict=True)
+    return list(datas), list(flags)
+
+
+def store_all(
+    setup: Setup,
+    waiting: dict[int, Stores],
+    exptime: int,
+    outcomes: Mapping[int, tuple[Reply | NoReply, ...] | MemcacheError] | None = None,
+) -> Operation[list[Key]]:
+    """Store what is waiting; the keys that were not stored.
+
+    Args:
+        waiting: as `stores_of` gives it; used up.
+        outcomes: of the first flights, where they have been sent already.
+    """
+    was_stored = setup.dialect.was_stored
     not_stored: list[Key] = []
     in_doubt: list[Key] = []
-    while work:
-        for flight in (yield from work.next_round()):
-            for key, _, reply in flight:
-                stored = dialect.was_stored(reply)
+    failed: list[Key] = []
+    errors: dict[int, MemcacheError] = {}
+    while waiting:
+        if outcomes is None:
+            outcomes = yield from FanOut(
+                {server: first_flight(setup, left, exptime) for server, left in waiting.items()}
+            )
+        for server, outcome in outcomes.items():
+            stores = waiting.pop(server)
+            if isinstance(outcome, MemcacheError):
+                errors[server] = outcome
+                failed += stores[0]
+                continue
+            for key, reply in zip(stores[0], outcome, strict=False):
+                stored = was_stored(reply)
                 if stored is None:
                     in_doubt.append(key)
                 elif not stored:
                     not_stored.append(key)
+            count = len(outcome)
+            if count < len(stores[0]):
+                keys, wires, datas, flags = stores
+                waiting[server] = keys[count:], wires[count:], datas[count:], flags[count:]
+        outcomes = None
     if in_doubt:
         # A `set` that fails removes what was there, so the server can be asked.
         not_stored += yield from _not_there(setup, in_doubt)
-    if work.errors:
-        raise failure(setup, work.errors, not_stored, work.failed)
+    if errors:
+        raise failure(setup, errors, not_stored, failed)
     return not_stored
+
+
+def first_flight(setup: Setup, stores: Stores, exptime: int) -> Flight:
+    """As many of these as fit into one flight: one at least."""
+    _, wires, datas, flags = stores
+    count = len(wires)
+    if count > MOST_COMMANDS or sum(map(len, datas)) > MOST_BYTES:
+        sizes = list(map(len, datas[:MOST_COMMANDS]))
+        while sum(sizes) > MOST_BYTES and len(sizes) > 1:
+            sizes.pop()
+        count = len(sizes)
+        wires, datas, flags = wires[:count], datas[:count], flags[:count]
+    return setup.dialect.storing(wires, datas, flags, exptime)
 
 
 def _not_there(setup: Setup, keys: list[Key]) -> Operation[list[Key]]:
@@ -118,19 +204,23 @@ def delete_multi(setup: Setup, keys: Iterable[Key]) -> Operation[bool]:
     """Delete many items; whether every one of them was there."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several keys, not one")
+    dialect = setup.dialect
     work = _Work(setup)
     for key in dict.fromkeys(keys):
         server, wire = setup.routes[key]
-        work.add(server, key, setup.dialect.deleting(wire))
+        work.add(server, key, dialect.deleting(wire))
     all_there = True
     while work:
         for flight in (yield from work.next_round()):
-            for key, _, reply in flight:
-                if isinstance(reply, ErrorReply):
+            for key, command, reply in flight:
+                try:
+                    all_there &= dialect.was_deleted(command, reply)
+                except ErrorReplied as error:
                     server, wire = setup.routes[key]
                     name = setup.servers[server].name
-                    raise command_failed(reply, name, None if len(flight) > 1 else wire)
-                all_there &= was_there(reply)
+                    raise command_failed(
+                        error.reply, name, None if len(flight) > 1 else wire
+                    ) from None
     if work.errors:
         raise failure(setup, work.errors, all_there, work.failed)
     return all_there

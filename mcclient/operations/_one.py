@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mcproto import Command, ErrorReply, Flight, InvalidArgument
+from mcproto import Command, ErrorReplied, Flight, InvalidArgument
 
 from .._errors import ServerUnavailable, ValueUnreadable
 from .._failures import command_failed
 from .._item import CasItem
+from ..values._plain import FLAG_TEXT
 from ._effects import Exchange
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from mcproto import Item
+    from mcproto._columns import Columns
 
     from ._dialects import Mode
     from ._effects import Operation
@@ -36,6 +38,7 @@ __all__ = [
     "store_data",
     "touch",
     "value_of",
+    "values_of",
 ]
 
 U64 = (1 << 64) - 1
@@ -49,6 +52,30 @@ def value_of(setup: Setup, server: int, item: Item) -> object:
         error.key = item.key
         error.server = setup.servers[server].name
         raise
+
+
+def values_of(setup: Setup, server: int, columns: Columns) -> Sequence[object]:
+    """The values of many items as the codec reads them."""
+    names, all_flags, datas = columns
+    if setup.is_ours and all_flags:
+        flags = all_flags[0]
+        if flags in (0, FLAG_TEXT) and all_flags.count(flags) == len(all_flags):
+            if flags == 0:
+                return datas
+            try:
+                return list(map(bytes.decode, datas))
+            except UnicodeDecodeError:
+                pass  # of which one, is said below
+    values: list[object] = []
+    deserialize = setup.codec.deserialize
+    for name, flags, data in zip(names, all_flags, datas, strict=True):
+        try:
+            values.append(deserialize(data, flags))
+        except ValueUnreadable as error:
+            error.key = setup.routes[name][1]
+            error.server = setup.servers[server].name
+            raise
+    return values
 
 
 def get(setup: Setup, key: str | bytes, default: object) -> Operation[object]:
@@ -74,7 +101,7 @@ def gets(setup: Setup, key: str | bytes) -> Operation[CasItem | None]:
         item = None
     if item is None:
         return None
-    assert item.cas is not None  # both dialects have asked for it and checked
+    assert item.cas is not None  # the dialects have asked for it and checked
     return CasItem(key, value_of(setup, server, item), item.flags, item.cas)
 
 
@@ -167,14 +194,22 @@ def execute(setup: Setup, command: Command[R], server: int | None) -> Operation[
         raise TypeError(f"command must be one of mcproto's, not {type(command).__name__}")
     if command.is_stream or command.is_watch:
         raise InvalidArgument(f"command must have one reply, not a stream of them: {command!r}")
+    spoken = setup.dialect.protocol
+    if command.protocol != spoken:
+        raise InvalidArgument(
+            f"command must be one of the {spoken} protocol, which is what this client speaks:"
+            f" {command!r}"
+        )
     if server is None:
         server = _home(setup, command)
     if not (command.quiet or command.noreply):
         return (yield from Exchange(server, command))
     (reply,) = yield from Exchange(server, Flight((command,)))
-    if isinstance(reply, ErrorReply):
-        raise command_failed(reply, setup.servers[server].name, getattr(command, "key", None))
-    return command.result(reply)
+    try:
+        return command.result(reply)
+    except ErrorReplied as error:
+        name = setup.servers[server].name
+        raise command_failed(error.reply, name, getattr(command, "key", None)) from None
 
 
 def _home(setup: Setup, command: Command[object]) -> int:

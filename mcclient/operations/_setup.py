@@ -59,11 +59,12 @@ class Setup:
 
     Attributes:
         servers: in the order of the numbers that operations use.
+        is_ours: whether the codec is one of ours, so that flags 0 are bytes, and 16 is text.
         serialize: the codec's; of a codec that is not ours, what it gives is checked.
         misses: whether the keys of a lost server are misses to a read.
     """
 
-    __slots__ = ("codec", "dialect", "misses", "routes", "serialize", "servers")
+    __slots__ = ("codec", "dialect", "is_ours", "misses", "routes", "serialize", "servers")
 
     def __init__(
         self,
@@ -77,8 +78,8 @@ class Setup:
         self.routes = routes
         self.dialect = dialect
         self.codec = codec
-        ours = type(codec) in (PlainCodec, JsonCodec)
-        self.serialize = codec.serialize if ours else _checked(codec.serialize)
+        self.is_ours = type(codec) in (PlainCodec, JsonCodec)
+        self.serialize = codec.serialize if self.is_ours else _checked(codec.serialize)
         self.misses = misses
 
 

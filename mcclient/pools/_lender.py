@@ -45,7 +45,7 @@ from weakref import ref
 from mcproto._typing import Generic
 
 from .._errors import PoolClosed, TooManyWaiting
-from .._logs import log_debug
+from .._logs import log
 from ._counts import Counts
 
 TYPE_CHECKING = False
@@ -128,13 +128,14 @@ class Ticket(Generic[C]):
     """A place in the queue, and what becomes of it.
 
     Attributes:
-        wake: called when somebody else than the holder has decided it; perhaps more than once.
+        wake: called, with None, when somebody else than the holder has decided it; perhaps more
+            than once.
         decision: empty, or with one entry: what it gets, in a tuple.
     """
 
     __slots__ = ("wake", "decision")
 
-    def __init__(self, wake: Callable[[], object]) -> None:
+    def __init__(self, wake: Callable[[None], object]) -> None:
         self.wake = wake
         self.decision: dict[str, tuple[C | Slot[C] | None]] = {}
 
@@ -147,7 +148,8 @@ class Ticket(Generic[C]):
 
     def collect(self) -> C | Slot[C] | None:
         """What it has got. From now on it gets nothing."""
-        self.decide(None)
+        if not self.decision:
+            self.decide(None)
         return self.decision[""][0]
 
 
@@ -396,7 +398,7 @@ class Lender(Generic[C]):
                 # Whoever has decided it may have been struck down before saying so. So may we
                 # (hence `finally`); and while it is in the queue, the next to come sees to it.
                 if ticket.decision:
-                    ticket.wake()
+                    ticket.wake(None)
             discard(queue, ticket)
         self._turn_away(thing)
 
@@ -422,8 +424,10 @@ class Lender(Generic[C]):
                     self.rights.pop(life.slot[2], None)
                     break
             else:
-                # On a ticket, or in the hands of somebody who is about to fill it.
-                self.rights.popitem()
+                # On a ticket, or in the hands of somebody who is about to fill it. (Or nowhere: the
+                # pool may have been closed in the meantime.)
+                for right in list(self.rights)[-1:]:
+                    self.rights.pop(right, None)
         self.hand_on()
 
     def drain(self) -> None:
@@ -536,13 +540,13 @@ class Lender(Generic[C]):
 
     def _has_opened(self) -> None:
         self.counts.opened.add()
-        log_debug("mcclient.pool", "a client has been made, of %d slots", len(self.rights))
+        log("DEBUG", "mcclient.pool", "a client has been made, of %d slots", len(self.rights))
         if self.reporter is not None:
             self.reporter.created()
 
     def _has_closed(self, reason: str) -> None:
         self.counts.closed.add(reason)
-        log_debug("mcclient.pool", "a client has been closed: %s", reason)
+        log("DEBUG", "mcclient.pool", "a client has been closed: %s", reason)
         if self.reporter is not None:
             self.reporter.closed(reason)
 
@@ -596,7 +600,7 @@ class Lender(Generic[C]):
         # It is closed: everybody hears of it, and what is here by now has come too late.
         for ticket in self.queue.copy():
             ticket.decide(None)
-            ticket.wake()
+            ticket.wake(None)
         self.unopened.clear()
         if thing is not None and not isinstance(thing, Slot):
             self.dismiss(thing, "close")
@@ -629,13 +633,14 @@ def retire(client: Cloneable) -> None:
             closing.close()
 
 
-# These try instead of looking first, which would prove nothing: another thread may be faster.
+# They look first because an exception costs more than all the rest, and try all the same, because
+# another thread may be faster.
 
 
 def popped(things: deque[T]) -> T | None:
     """The last of *things*; None: there is none."""
     try:
-        thing = things.pop()
+        thing = things.pop() if things else None
     except IndexError:
         thing = None
     return thing
@@ -644,7 +649,7 @@ def popped(things: deque[T]) -> T | None:
 def coldest(things: deque[T]) -> T | None:
     """The first of *things*; None: there is none."""
     try:
-        thing = things.popleft()
+        thing = things.popleft() if things else None
     except IndexError:
         thing = None
     return thing
@@ -653,7 +658,7 @@ def coldest(things: deque[T]) -> T | None:
 def first(queue: deque[T]) -> T | None:
     """The first in *queue*; None: nobody is in it."""
     try:
-        ticket = queue[0]
+        ticket = queue[0] if queue else None
     except IndexError:
         ticket = None
     return ticket

@@ -7,7 +7,6 @@ gets none.
 from __future__ import annotations
 
 import queue
-from functools import partial
 from threading import TIMEOUT_MAX
 from time import monotonic
 
@@ -52,7 +51,8 @@ def take_in_thread(lender: Lender[C], block: bool, timeout: float | None) -> C:
         Exception: whatever `clone` raises.
     """
     try:
-        client = lender.take()
+        # Where there is a queue already, its end is the only place to go to.
+        client = None if block and lender.queue else lender.take()
         if client is None:
             client = _wait_in_thread(lender, block, timeout)
     except Exception as error:
@@ -64,7 +64,7 @@ def take_in_thread(lender: Lender[C], block: bool, timeout: float | None) -> C:
 async def take_in_task(lender: Lender[A], block: bool, timeout: float | None) -> A:
     """`take_in_thread` for a task: the same, awaited."""
     try:
-        client = lender.take()
+        client = None if block and lender.queue else lender.take()
         if client is None:
             client = await _wait_in_task(lender, block, timeout)
     except Exception as error:
@@ -86,13 +86,13 @@ def _wait_in_thread(lender: Lender[C], block: bool, timeout: float | None) -> C:
     # Of all that a thread can wait on, this takes no lock of its own when it is set: the waker may
     # be a finalizer that runs in the midst of another waker.
     bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-    ticket: Ticket[C] = Ticket(partial(bell.put, None))
+    ticket: Ticket[C] = Ticket(bell.put)
     began = monotonic()
     try:
         lender.queue_up(ticket)
         lender.waits()
         try:
-            bell.get(timeout=None if timeout is None else min(timeout, TIMEOUT_MAX))
+            bell.get(True, timeout if timeout is None or timeout < TIMEOUT_MAX else TIMEOUT_MAX)
         except queue.Empty:
             pass  # whether it came too late is for the ticket to say
         finally:
@@ -108,7 +108,7 @@ async def _wait_in_task(lender: Lender[A], block: bool, timeout: float | None) -
         raise PoolEmpty(nothing_to_lend(lender))
     assert lender.master is not None
     event = lender.master.new_event()
-    ticket: Ticket[A] = Ticket(event.set)
+    ticket: Ticket[A] = Ticket(lambda _: event.set())
     began = monotonic()
     try:
         lender.queue_up(ticket)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .._expiry import Expire
     from .._item import CasItem
+    from .._quiet import AsyncQuiet
     from .client_pool import PoolOptions
 
     R = TypeVar("R")
@@ -249,6 +250,15 @@ class AsyncPooledClient:
             return await mc.execute(command, server=server)
         finally:
             self._bring_back(mc)
+
+    def quiet(self) -> AsyncQuiet:
+        """A block whose writes are gathered, leave in flights, and are answered if they fail.
+
+        One client is reserved for all of it. See `AsyncQuiet`.
+        """
+        from ._quiet import AsyncPooledQuiet
+
+        return AsyncPooledQuiet(self.pool, self._master, self._timeout)
 
     def clone(self) -> Self:
         """Another client with the same options, and connections of its own. Connects nothing.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .._expiry import Expire
     from .._item import CasItem
+    from .._quiet import Quiet
     from .client_pool import PoolOptions
 
     R = TypeVar("R")
@@ -244,6 +245,15 @@ class PooledClient:
             return mc.execute(command, server=server)
         finally:
             self._bring_back(mc)
+
+    def quiet(self) -> Quiet:
+        """A block whose writes are gathered, leave in flights, and are answered if they fail.
+
+        One client is reserved for all of it. See `Quiet`.
+        """
+        from ._quiet import PooledQuiet
+
+        return PooledQuiet(self.pool, self._master, self._timeout)
 
     def __getitem__(self, key: str | bytes) -> object:
         mc = self._borrow()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from . import _pylibmc as _pylibmc
 from . import autoconf as autoconf
+from . import client as client
 from . import consts as consts
 from . import pools as pools
 from ._constants import (
@@ -125,6 +126,7 @@ __all__ = [
     "all_callbacks",
     "build_info",
     "callback_namespace",
+    "client",
     "distribution_consistent",
     "distribution_consistent_ketama",
     "distribution_consistent_ketama_spy",

@@ -74,7 +74,8 @@ class Behaviors:
         return self._values | {
             "hash": hashers[placement.hash],
             "ketama": int(placement.is_consistent),
-            "ketama_weighted": int(placement.is_weighted),
+            # Whether weights count is kept under the other distributions, but not told.
+            "ketama_weighted": int(placement.is_consistent and placement.is_weighted),
             "distribution": number,
             "remove_failed": self["auto_eject"],
             "_sort_hosts": int(placement.sorts),

@@ -14,12 +14,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from mcproto import meta
+from mcproto._direct import SizeWords
 from mcproto.transports import RECEIVE_SIZE
 from mcproto.transports._exchange import FAILURES
 
-from .._link import NOT_YET, STALE_AFTER
+from .._link import DIRECT_SIZE, NOT_YET, STALE_AFTER
 from ..values._pickles import pickles_for
-from ..values._pylibmc import TEXT
+from ..values._pylibmc import INT, PICKLE, TEXT
 from . import _operations as operations
 from ._arguments import (
     I32,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Self, TypeAlias
 
+    from mcproto._direct import Heads
+
+    from .._link import Link
     from ..values._pickles import Policy
     from ._arguments import ServerTuple
     from ._wires import Mode
@@ -52,13 +56,15 @@ if TYPE_CHECKING:
 
 __all__ = ["client"]
 
-_ZERO = 0
+_ZERO, _DEFAULT = 0, -1
 # Told apart from a group by what it is, not by what it says.
 _NO_GROUP: Any = object()
 _GROUPS = ("items", "slabs", "settings", "sizes", "reset")
 
-# Larger values than this may not fit into the socket's buffer at once.
-_DIRECT_SIZE = 16384
+_SIZE_WORDS = [SizeWords(flags) for flags in range(TEXT + 1)]
+
+# What has flags of its own: with all else it is `PICKLE`.
+_NOT_PICKLED = (bytes, str, int)
 
 
 class client:  # noqa: N801  (its name over there)
@@ -115,80 +121,119 @@ class client:  # noqa: N801  (its name over there)
             None if kind.serialize is client.serialize else kind.serialize,
             None if kind.deserialize is client.deserialize else kind.deserialize,
         )
-        # The flags of what needs no thought: of bytes and str, if they are not a subclass' to read.
+        # What needs no thought, if it is not a subclass' to read or write.
         is_plain = kind.deserialize is client.deserialize
         self.__as_is, self.__as_text = (0, TEXT) if is_plain else (-1, -1)
+        self.__readers = self.__values.readers
         self.__may_hurry = kind.serialize is client.serialize
+        self.__dumps = self.__values.dumps
         kind_of_session = DatagramSession if self.__is_udp else Session
         self.__session = kind_of_session(behaviors, self.__wire)
+        self.__is_binary = self.__wire.protocol == "binary"
         self.__keys = self.__session.keys
         self.__many = Many(self.__session, self.__values, behaviors)
         self.__settle()
 
     def __settle(self) -> None:
         """What is copied out of the behaviors since every call looks at it."""
-        self.__is_quiet = bool(self.__behaviors["_noreply"])
+        behaviors = self.__behaviors
+        self.__is_quiet = bool(behaviors["_noreply"])
+        self.__has_copies = bool(behaviors["num_replicas"])
+        self.__pickle_protocol = behaviors["pickle_protocol"]
 
     # ------------------------------------------------------------------------------- reading
 
     def get(self, key: Key, default: object = None, /) -> object:
         """The value under *key*, or *default*."""
-        # `Session._take` and `Link.fetch`, without the calls: they would be a twentieth of what a
-        # get costs, and C has none (benchmarks/pylibmc.py).
+        # `Link.fetch`, without the calls: they would be a twentieth of what a get costs, and C has
+        # none (benchmarks/pylibmc.py).  It does not ask for the time: a link that has died while
+        # it was idle is found out here, and a read may be repeated.
         server, wire = self.__keys[key]
-        session = self.__session
-        links = session._links
+        links = self.__session._links
         link = links.pop(server, None)
         if link is None:
-            return self.__get(server, wire, key, default, None)
-        now = monotonic()
-        if now - link.since >= STALE_AFTER or not link.has_door:
-            links[server] = link
-            return self.__get(server, wire, key, default, None)
-        link.since = now
+            return self.__get(server, wire, key, default)
+        if not link.has_door:
+            return self.__fetch(server, wire, key, default, link)
         connection = link.connection
         form, miss, heads = link._next_get()
         request = form % wire
-        sent, received, data, flags = 0, None, None, 0
+        sent = 0
         connection.owed = 1
         try:
-            try:
-                sent = link._send(request)
-                if sent == len(request):
-                    received = link._receive(RECEIVE_SIZE)
-                    head, _, rest = received.partition(b"\r\n")
-                    size, flags = heads[head]
-                    if rest[size:] == b"\r\n":
-                        connection.owed = 0
-                        data = rest[:size]
-                    elif received == miss:
-                        connection.owed = 0
-                        links[server] = link
-                        return default
-            except NOT_YET:
-                pass
-            if data is None:
-                found = link.finish_fetch(wire, heads, request[sent:], received)
-                if found is None:
-                    links[server] = link
-                    return default
-                data, flags = found
+            sent = link._send(request)
+            received = link._receive(RECEIVE_SIZE)
+        except NOT_YET:
+            return self.__finish(server, wire, key, default, link, heads, request[sent:], None)
+        except FAILURES as error:
+            link.since = monotonic()
+            return self.__get(server, wire, key, default, (server, link, error))
+        except BaseException:
+            link.close()
+            raise
+        head, _, rest = received.partition(b"\r\n")
+        size, flags = heads[head]
+        if rest[size:] != b"\r\n":  # so long it is, and no longer
+            if received != miss:
+                unsent = request[sent:]
+                return self.__finish(server, wire, key, default, link, heads, unsent, received)
+            connection.owed = 0
+            links[server] = link
+            return default
+        connection.owed = 0
+        links[server] = link
+        if flags == self.__as_is:
+            return rest[:size]
+        if flags == self.__as_text:
+            return rest[:size].decode()
+        return self.__value(wire, rest[:size], flags, default)
+
+    def __finish(
+        self,
+        server: int,
+        wire: bytes,
+        key: Key,
+        default: object,
+        link: Link,
+        heads: Heads,
+        unsent: bytes,
+        received: bytes | None,
+    ) -> object:
+        """`get`, from where a reply was anything but the usual one, or not whole yet."""
+        link.since = monotonic()
+        try:
+            found = link.finish_fetch(wire, heads, unsent, received)
         except FAILURES as error:
             return self.__get(server, wire, key, default, (server, link, error))
         except BaseException:
             link.close()
             raise
-        links[server] = link
+        self.__session.bring_back(server, link)
+        return default if found is None else self.__value(wire, *found, default)
+
+    def __fetch(self, server: int, wire: bytes, key: Key, default: object, link: Link) -> object:
+        """`get` over a link without the door."""
+        if not self.__is_binary:
+            self.__session.bring_back(server, link)
+            return self.__get(server, wire, key, default)
+        try:
+            found = link.fetch(wire)
+        except FAILURES as error:
+            return self.__get(server, wire, key, default, (server, link, error))
+        self.__session._links[server] = link
+        if found is None:
+            return default
+        data, flags = found
         if flags == self.__as_is:
             return data
         if flags == self.__as_text:
             return data.decode()
-        try:
-            return self.__values.read(self, wire, data, flags)
-        except CacheMiss:
-            return default
+        return self.__value(wire, data, flags, default)
 
-    def __get(self, server: int, wire: bytes, key: Key, default: object, failed: Any) -> object:
+    def __get(
+        self, server: int, wire: bytes, key: Key, default: object, failed: Any = None
+    ) -> object:
+        """`get`, the plain way."""
         if server < 0:
             if server == EMPTY:
                 return default
@@ -196,10 +241,20 @@ class client:  # noqa: N801  (its name over there)
         session = self.__session
         operation = operations.get(session, server, wire)
         item = session.run(operation, "memcached_get", wire_key(key), failed)
-        if item is None:
+        return default if item is None else self.__value(wire, item.value, item.flags, default)
+
+    def __value(self, wire: bytes, data: bytes, flags: int, default: object) -> object:
+        """What the caller gets for an item's bytes and flags."""
+        try:
+            if data and flags in self.__readers:
+                return self.__readers[flags](data)
+        except ValueError:
+            if flags == PICKLE:
+                raise  # its own: it must not run twice
+        except CacheMiss:
             return default
         try:
-            return self.__values.read(self, wire, item.value, item.flags)
+            return self.__values.read(self, wire, data, flags)
         except CacheMiss:
             return default
 
@@ -253,57 +308,78 @@ class client:  # noqa: N801  (its name over there)
             min_compress_len: compress what has so many bytes, if that makes it shorter; 0: never.
             compress_level: 1 to 9 as zlib has it, -1: its default, 0: do not.
         """
-        # By identity: the quick way is for who has said nothing, and any other zero is right too.
-        if time is not _ZERO or min_compress_len is not _ZERO or not self.__may_hurry:
-            return self.__store("set", key, val, time, min_compress_len, compress_level)
-        if compress_level != -1:
-            checked_level(compress_level)
+        # By identity: the common case is said in no time, and any other zero is right too.
+        exptime = 0 if time is _ZERO else index(time) & U32
+        shortest = 0 if min_compress_len is _ZERO else index(min_compress_len) & U32
+        level = -1 if compress_level is _DEFAULT else checked_level(compress_level)
         server, wire = self.__keys[key]
         kind = type(val)
-        if kind is str:
-            data, flags = cast("str", val).encode(), 16
+        if shortest or not self.__may_hurry:
+            data, flags = self.__values.packed(self, wire, val, shortest, level)
         elif kind is bytes:
             data, flags = cast("bytes", val), 0
+        elif kind is str:
+            data, flags = cast("str", val).encode(), TEXT
+        elif kind is int:
+            data, flags = b"%d" % cast("int", val), INT
+        elif self.__dumps is not None and not isinstance(val, _NOT_PICKLED):
+            data, flags = self.__dumps(val, self.__pickle_protocol), PICKLE
         else:
-            return self.__store("set", key, val, time, min_compress_len, compress_level)
-        session = self.__session
-        links = session._links
+            data, flags = self.__values.packed(self, wire, val, 0, 0)
+        # `Link.store`, without the calls, as above; but a write must not be repeated, so the link
+        # is looked at first if it has been idle for long.
+        links = self.__session._links
         link = links.pop(server, None)
         if link is None:
-            return self.__stored("set", server, wire, data, flags, 0)
-        now = monotonic()
-        if now - link.since >= STALE_AFTER or not link.has_door or len(data) > _DIRECT_SIZE:
+            return self.__stored("set", server, wire, data, flags, exptime)
+        size, now = len(data), monotonic()
+        if now - link.since >= STALE_AFTER or size > DIRECT_SIZE or exptime > I32:
             links[server] = link
-            return self.__stored("set", server, wire, data, flags, 0)
-        # `Link.store`, as above.
+            return self.__stored("set", server, wire, data, flags, exptime)
         link.since = now
+        if not link.has_door:
+            return self.__put(server, wire, data, flags, exptime, link)
         connection = link.connection
-        plain, full, stored, token = link._next_set()
-        if flags:
-            request = full % (wire, len(data), flags, 0, data)
+        _, full, stored, token = link._next_set()
+        if exptime or flags > TEXT:
+            request = full % (wire, size, flags, exptime, data)
         else:
-            request = plain % (wire, len(data), data)
+            words = _SIZE_WORDS[flags][size]
+            request = b"".join((b"ms ", wire, words, token, b"\r\n", data, b"\r\n"))
         sent, received = 0, None
         connection.owed = 1
         try:
             try:
                 sent = link._send(request)
-                if sent == len(request):
-                    received = link._receive(RECEIVE_SIZE)
+                received = link._receive(RECEIVE_SIZE)
             except NOT_YET:
                 pass
             if received == stored:
                 connection.owed = 0
                 is_stored = True
             else:
-                command = meta.Set(wire, data, F=flags or None, O=token)
+                command = meta.Set(wire, data, F=flags or None, O=token, T=exptime or None)
                 is_stored = link.finish_store(command, request[sent:], received)
         except FAILURES as error:
-            return self.__stored("set", server, wire, data, flags, 0, (server, link, error))
+            return self.__stored("set", server, wire, data, flags, exptime, (server, link, error))
         except BaseException:
             link.close()
             raise
         links[server] = link
+        return is_stored
+
+    def __put(
+        self, server: int, wire: bytes, data: bytes, flags: int, exptime: int, link: Link
+    ) -> bool:
+        """`set` over a link without the door."""
+        if not self.__is_binary or self.__has_copies:
+            self.__session.bring_back(server, link)
+            return self.__stored("set", server, wire, data, flags, exptime)
+        try:
+            is_stored = link.store(wire, data, flags, exptime)
+        except FAILURES as error:
+            return self.__stored("set", server, wire, data, flags, exptime, (server, link, error))
+        self.__session.bring_back(server, link)
         return is_stored
 
     def add(

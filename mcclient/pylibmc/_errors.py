@@ -262,6 +262,9 @@ exceptions: list[tuple[str, type[Error]]] = [
 ]
 """pylibmc's own, by name, in pylibmc's order."""
 
+for _each in (*[kind for _, kind in exceptions], PickleRefused):
+    _each.__module__ = __name__.rpartition(".")[0]  # as tracebacks and pickles name them
+
 _CLASSES: dict[int, type[Error]] = {
     code: each for _, each in exceptions if (code := getattr(each, "retcode", None)) is not None
 }

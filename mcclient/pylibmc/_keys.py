@@ -7,6 +7,7 @@ is never sent: libmemcached sends it, and what follows the blank is a command to
 from __future__ import annotations
 
 from time import time
+from weakref import ref
 
 from ._errors import Code, error_for
 from ._marks import Marks
@@ -54,19 +55,20 @@ class Keys(dict["str | bytes", "tuple[int, bytes]"]):
     The server is `EMPTY` or `UNFIT` where there is none.
 
     Attributes:
-        alone: key -> the key on the wire, of those that have been seen, where there is but one
-            server.
+        alone: key -> the key on the wire, where there is but one server and the key is one that is
+            sent; else a KeyError.
     """
 
-    __slots__ = ("_behaviors", "_marks", "_takes_any_key", "alone")
+    __slots__ = ("__weakref__", "_behaviors", "_is_plain", "_marks", "_takes_any_key", "alone")
 
     def __init__(self, behaviors: Behaviors, takes_any_key: bool) -> None:
         super().__init__()
         self._behaviors = behaviors
         self._takes_any_key = takes_any_key
-        self.alone: dict[str | bytes, bytes] = {}
+        self.alone: dict[str | bytes, bytes] = _Alone(self)
         # Not the session, which has the connections: they must not wait for a garbage collector.
         self._marks = Marks(behaviors, self.clear)
+        self.clear()
 
     @property
     def marks(self) -> Marks:
@@ -80,20 +82,29 @@ class Keys(dict["str | bytes", "tuple[int, bytes]"]):
         return self._behaviors.placement.server_for(wire)
 
     def __missing__(self, key: str | bytes) -> tuple[int, bytes]:
-        route = self.route(wire_key(key))
-        if self._marks.any_ejected or self._behaviors.placement.distribution == "random":
-            return route
+        wire = key.encode() if type(key) is str else wire_key(key)
+        if self._is_plain and 0 < len(wire) <= MAX_KEY and wire.translate(None, _UNSAFE) == wire:
+            route = 0, wire  # `route` without the calls, which are dear to who has fresh keys only
+        else:
+            route = self.route(wire_key(key))
+            if self._marks.any_ejected or self._behaviors.placement.distribution == "random":
+                return route
         if len(self) >= _MANY:
             self.clear()
         self[key] = route
-        if route[0] == 0 and len(self._behaviors.placement.servers) == 1:
-            self.alone[key] = route[1]
         return route
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Forget them all, and go by the behaviors as they are now."""
         super().clear()
         self.alone.clear()
+        behaviors = self._behaviors
+        self._is_plain = self.have_one_server() and not (
+            self._takes_any_key or behaviors["verify_keys"] or behaviors.namespace
+        )
+
+    def have_one_server(self) -> bool:
+        return len(self._behaviors.placement.servers) == 1
 
     def route(self, wire: bytes) -> tuple[int, bytes]:
         """The same for a key in bytes.
@@ -116,3 +127,22 @@ class Keys(dict["str | bytes", "tuple[int, bytes]"]):
                 Code.BAD_KEY, "memcached_key", wire, "it holds a blank or a control character"
             )
         return self.place(wire), whole
+
+
+class _Alone(dict["str | bytes", bytes]):
+    """See `Keys.alone`."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__()
+        self._keys = ref(keys)
+
+    def __missing__(self, key: str | bytes) -> bytes:
+        keys = self._keys()
+        assert keys is not None  # whose part this is
+        server, wire = keys[key]
+        if server < 0 or not keys.have_one_server():
+            raise KeyError(key)
+        self[key] = wire
+        return wire

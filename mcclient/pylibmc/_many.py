@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcproto.transports._exchange import FAILURES
 
+from .._link import DIRECT_SIZE
 from ..operations._many import MOST_BYTES, MOST_COMMANDS, MOST_KEYS
 from ..values._pylibmc import TEXT
 from . import _operations as operations
@@ -25,22 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from typing import TypeAlias
 
+    from .._link import Link
     from ._behaviors import Behaviors
-    from ._bulk import Columns
     from ._session import Session
     from ._values import Values
     from ._wires import Mode
 
     Key: TypeAlias = str | bytes
     Route: TypeAlias = tuple[int, bytes, Any]  # server, key on the wire, the caller's key
+    Failed: TypeAlias = tuple[int, Link, Exception]  # server, its link, what happened on it
 
 __all__ = ["NO_PREFIX", "Many"]
 
 # As pylibmc has it: None is no prefix.
 NO_PREFIX = ""
-
-# Larger requests than this may not fit into the socket's buffer at once.
-_DIRECT_SIZE = 16384
 
 _STR = {str}
 
@@ -100,28 +99,10 @@ class Many:
         self, owner: object, names: Sequence[Any], wires: Sequence[bytes]
     ) -> dict[Any, object]:
         """Of keys that are all str, in text, from the only server."""
-        session = self._session
-        link = session.take(0)
-        failed = None
-        columns: Columns | None = None
-        if link is not None:
-            command = GetColumns(wires)
-            request = command.encode()
-            if len(request) > _DIRECT_SIZE:
-                session.bring_back(0, link)
-            else:
-                try:
-                    columns = by_direct_door(link, command, request)
-                except FAILURES as error:
-                    failed = (0, link, error)
-                except BaseException:
-                    link.close()
-                    raise
-                else:
-                    session.bring_back(0, link)
+        columns, failed = self._at_once(GetColumns(wires))
         if columns is None:
-            operation = operations.get_from_one(session, wires)
-            columns = session.run(operation, "memcached_mget", None, failed)
+            operation = operations.get_from_one(self._session, wires)
+            columns = self._session.run(operation, "memcached_mget", None, failed)
         keys, flags, datas = columns
         # All are there, in the order of asking, and alike.
         if keys is wires and self._values.own_deserialize is None:
@@ -218,26 +199,35 @@ class Many:
 
     def _set_on_one(self, command: SetAll) -> Collection[bytes]:
         """The keys that were not stored on the only server."""
+        refused, failed = self._at_once(command)
+        if refused is None:
+            operation = operations.set_on_one(self._session, command)
+            return self._session.run(operation, "memcached_set_multi", None, failed)
+        found: Collection[bytes] = refused
+        return found
+
+    def _at_once(self, command: GetColumns | SetAll) -> tuple[Any, Failed | None]:
+        """The result by the direct door to the only server, if that can be used at this moment.
+
+        Else it is None, and beside it is what came of trying, for `Session.run`.
+        """
         session = self._session
         link = session.take(0)
-        failed = None
-        if link is not None:
-            request = command.encode()
-            if len(request) > _DIRECT_SIZE:
-                session.bring_back(0, link)
-            else:
-                try:
-                    refused: Collection[bytes] = by_direct_door(link, command, request)
-                except FAILURES as error:
-                    failed = (0, link, error)
-                except BaseException:
-                    link.close()
-                    raise
-                else:
-                    session.bring_back(0, link)
-                    return refused
-        operation = operations.set_on_one(session, command)
-        return session.run(operation, "memcached_set_multi", None, failed)
+        if link is None:
+            return None, None
+        request = command.encode()
+        if len(request) > DIRECT_SIZE:
+            session.bring_back(0, link)
+            return None, None
+        try:
+            result = by_direct_door(link, command, request)
+        except FAILURES as error:
+            return None, (0, link, error)
+        except BaseException:
+            link.close()
+            raise
+        session.bring_back(0, link)
+        return result, None
 
     # ---------------------------------------------------------------------- changing what is there
 

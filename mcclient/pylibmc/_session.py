@@ -29,6 +29,7 @@ from .._options import Options
 from ..operations import Classic, Exchange, FanOut, Routes, Setup
 from ..rings import Ring
 from ..values import PlainCodec
+from ._binary_link import BinaryLink
 from ._errors import Code, Error, error_for
 from ._keys import Keys
 from ._wires import code_of_reply
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from mcproto import Command
     from mcproto.transports import Transport
 
+    from .._opening import Opening
     from ..operations import Operation
     from ._behaviors import Behaviors
     from ._wires import Wire
@@ -203,9 +205,11 @@ class Session(NativeClient):
     # ------------------------------------------------------------------- opening connections
 
     def _new_link(self, transport: Transport) -> Link:
-        return Link(transport, self._options.timeout, self.wire.protocol)
+        if self.wire.protocol == "binary":
+            return BinaryLink(transport, self._options.timeout)
+        return Link(transport, self._options.timeout)
 
-    def _greet(self, link: Link, deadline: float) -> None:
+    def _greet(self, link: Link, opening: Opening, deadline: float) -> None:
         answer = link.exchange(self.wire.hello(), deadline)
         link.has_door = isinstance(answer, str) and _speaks_meta(answer)
 

@@ -6,10 +6,20 @@ Knows the order of things: serialize, compress, sign; and back.  How each is don
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, cast
 
 from .._errors import ValueUnreadable
-from ..values._pylibmc import TEXT, ZLIB, compressed, deserialized, inflated, is_pickle, serialized
+from ..values._pylibmc import (
+    TEXT,
+    ZLIB,
+    compressed,
+    deserialized,
+    inflated,
+    is_pickle,
+    quick_readers,
+    serialized,
+)
 from ._arguments import U32
 from ._errors import CacheMiss, Error, PickleRefused
 
@@ -36,9 +46,13 @@ class Values:
 
     Args:
         own_serialize, own_deserialize: a subclass' methods, None where it has none.
+
+    Attributes:
+        dumps: what makes pickles, if that is all that is done to them; else None.
+        readers: `read` for those flags for which it is no more than this.
     """
 
-    __slots__ = ("_behaviors", "_pickles", "own_deserialize", "own_serialize")
+    __slots__ = ("_behaviors", "_pickles", "dumps", "own_deserialize", "own_serialize", "readers")
 
     def __init__(
         self,
@@ -51,6 +65,9 @@ class Values:
         self._behaviors = behaviors
         self.own_serialize = own_serialize
         self.own_deserialize = own_deserialize
+        is_plain = pickles.are_allowed() and own_serialize is None
+        self.dumps = pickle.dumps if is_plain else None
+        self.readers = quick_readers(pickles) if own_deserialize is None else {}
 
     def serialize(self, value: object) -> tuple[bytes, int]:
         """Bytes and flags, as pylibmc has them."""

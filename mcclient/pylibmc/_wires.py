@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mcproto import Flight, Status, binary, classic, sasl
 
+from ._arguments import I32
 from ._bulk import GetColumns
 from ._errors import Code
 
@@ -25,13 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Binary", "Text", "code_of_reply"]
 
-_I32 = (1 << 31) - 1
-
 
 class Text:
     """Classic commands."""
 
-    name: ClassVar[str] = "classic"
     protocol: ClassVar[Literal["text", "binary"]] = "text"
     takes_any_key: ClassVar[bool] = False
 
@@ -100,7 +98,7 @@ _TEXT_STORAGE: dict[Mode, Any] = {
 
 def _signed(exptime: int) -> int:
     """32 bits as the server reads them: what is above 31 bits comes out as long ago."""
-    return exptime if exptime <= _I32 else -1
+    return exptime if exptime <= I32 else -1
 
 
 class Binary:
@@ -110,7 +108,6 @@ class Binary:
     harmless here, and pylibmc's users have such keys.
     """
 
-    name: ClassVar[str] = "binary"
     protocol: ClassVar[Literal["text", "binary"]] = "binary"
     takes_any_key: ClassVar[bool] = True
 

@@ -163,7 +163,7 @@ class Client(client):
         behaviors["distribution"] = distributions_rvs[behaviors["distribution"]]
         return BehaviorDict(self, behaviors)
 
-    def set_behaviors(self, behaviors: Mapping[str, Any] | None, /) -> None:
+    def set_behaviors(self, behaviors: Mapping[str, Any] | None) -> None:
         """Set those of *behaviors*, in a fixed order; the others stay as they are."""
         super().set_behaviors(_numeric(behaviors) or {})
 

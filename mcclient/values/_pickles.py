@@ -38,6 +38,10 @@ class Pickles:
 
     __slots__ = ()
 
+    def are_allowed(self) -> bool:
+        """Whether every pickle is written and read as it is, and none is looked at."""
+        return type(self) is Pickles
+
     def dumps(self, value: object, protocol: int) -> bytes:
         """The pickle of *value*. Raises what pickle raises."""
         return pickle.dumps(value, protocol)

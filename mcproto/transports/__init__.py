@@ -16,6 +16,10 @@ too) and, where it is asked for, TLS (``"tls"``).  A backend whose `tells_steps`
 as they begin, so that an error can say where the time has gone; another one keeps to itself what
 takes how long, and is asked for no TLS.
 
+Privacy.  A transport whose `is_private` is true carries what nobody else can read: over TLS, over a
+unix socket or the loopback interface, or within the process.  Of one that does not say so that is
+not assumed, and a client sends no password over it unless told to.
+
 After any exception it is unknown how many bytes have gone out; `ClientConnection` knows that
 a reply is owed.
 """
@@ -242,6 +246,16 @@ if TYPE_CHECKING:
         async def send_parts(self, parts: Sequence[Data], hear: Callable[[bytes], object]) -> None:
             """Write all *parts*. See `LargeTransport.send_parts`."""
             ...
+
+    class PrivateTransport(Protocol):
+        """One, for whichever caller, that knows whether others can read what passes.
+
+        Attributes:
+            is_private: true if they cannot.
+        """
+
+        @property
+        def is_private(self) -> bool: ...
 
     AT_co = TypeVar("AT_co", bound=AsyncTransport, covariant=True)
 

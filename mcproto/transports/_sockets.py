@@ -35,6 +35,7 @@ __all__ = [
     "connecting",
     "drive",
     "has_input",
+    "is_private",
     "opening",
     "prepare",
     "wait_for",
@@ -210,6 +211,20 @@ def wait_for(what: HasDescriptor | None, events: int, deadline: float) -> None:
         seconds = left(deadline)
         if poll.poll(None if seconds is None else seconds * 1000):
             return
+
+
+def is_private(sock: socket.socket) -> bool:
+    """Whether it leads nowhere out of this machine: over a unix socket, or the loopback interface.
+
+    Judged by the address of the other end.
+    """
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return sock.family == socket.AF_UNIX
+    try:
+        host: str = sock.getpeername()[0]
+    except OSError:
+        return False  # not connected any more
+    return host == "::1" or host.removeprefix("::ffff:").startswith("127.")
 
 
 def has_input(sock: socket.socket) -> bool:

@@ -134,6 +134,8 @@ class TlsTransport:
 
     __slots__ = ("_inner", "_session", "_unsent")
 
+    is_private = True
+
     def __init__(self, inner: Inner, session: Session) -> None:
         self._inner = inner
         self._session = session
@@ -247,6 +249,8 @@ class AsyncTlsTransport:
     """A transport that speaks TLS over another. See `mcproto.transports.AsyncTransport`."""
 
     __slots__ = ("_inner", "_session")
+
+    is_private = True
 
     def __init__(self, inner: AsyncInner, session: Session) -> None:
         self._inner = inner

@@ -15,7 +15,7 @@ from math import inf
 
 from . import RECEIVE_SIZE
 from ._resolve import families, literal
-from ._sockets import PAUSE, connect_now, prepare
+from ._sockets import PAUSE, connect_now, is_private, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ class AsyncioTransport(asyncio.BufferedProtocol):
             transport.resume_reading()
         transport.set_protocol(protocol)
         return transport, self._take(len(self._pending))
+
+    @property
+    def is_private(self) -> bool:
+        return self._transport is not None and is_private(self._transport.get_extra_info("socket"))
 
     def has_input(self) -> bool:
         if self._pending or self._ended or self._transport is None or self._transport.is_closing():

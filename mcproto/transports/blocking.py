@@ -20,15 +20,16 @@ from itertools import islice
 from math import inf
 from time import monotonic
 
+from .._columns import WHOLE
 from .._parts import LARGE
 from . import RECEIVE_SIZE
 from ._deadline import left
 from ._exchange import FAILURES, READ, WRITE, continuing, is_ready, receive
-from ._sockets import drive, has_input, opening, wait_for
+from ._sockets import drive, has_input, is_private, opening, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Generator, Mapping, Sequence
+    from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from .. import ClientConnection, Command
@@ -141,6 +142,10 @@ class BlockingTransport:
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
         return self._socket.send, self._socket.recv
 
+    @property
+    def is_private(self) -> bool:
+        return is_private(self._socket)
+
     def has_input(self) -> bool:
         return has_input(self._socket)
 
@@ -193,6 +198,10 @@ class BlockingBackend:
         does waiting in vain, for what is here at the deadline is still read.  If a request may not
         fit into the sockets' buffers, all go on as they can instead, reading while they write.
         """
+        if all(isinstance(job[2], WHOLE) for job in jobs) and deadline > monotonic() + 10 * MOMENT:
+            requests = [command.encode() for _, _, command in jobs]
+            if max(map(len, requests), default=0) < LARGE:
+                return [*_exchanged_whole(jobs, requests, deadline)]
         outcomes: dict[int, R | Exception] = {}
         # What may be too long to be written at once, of transports that can be asked not to wait.
         unsent: dict[int, tuple[bytes, ...]] = {}
@@ -213,6 +222,50 @@ class BlockingBackend:
             outcomes[number] if number in outcomes else _received(*job, deadline)
             for number, job in enumerate(jobs)
         ]
+
+
+def _exchanged_whole(
+    jobs: Sequence[tuple[Transport, ClientConnection, Command[R]]],
+    requests: Sequence[bytes],
+    deadline: float,
+) -> Iterator[R | Exception]:
+    """`exchange_all` for commands that can tell that a reply is whole: by the direct door."""
+    doors = [transport.direct(None) for transport, _, _ in jobs]
+    sent: list[int | OSError] = []
+    for (send, _), request, (_, connection, _) in zip(doors, requests, jobs, strict=True):
+        connection.owed = 1
+        try:
+            sent.append(send(request))
+        except NOT_YET:
+            sent.append(0)
+        except OSError as error:
+            sent.append(error)
+    for (_, recv), request, count, job in zip(doors, requests, sent, jobs, strict=True):
+        if not isinstance(count, int):
+            yield count
+            continue
+        transport, connection, command = job
+        received = b""
+        try:
+            if count == len(request):
+                try:
+                    received = recv(RECEIVE_SIZE)
+                    if not received:
+                        raise ConnectionResetError("the server has closed the connection")
+                    result = command.whole(received)  # type: ignore[attr-defined]
+                    if result is not None:
+                        connection.owed = 0
+                        yield result
+                        continue
+                except NOT_YET:
+                    pass
+            else:
+                transport.send_all(request[count:], deadline)
+            connection.resume(command, received)
+        except FAILURES as error:
+            yield error
+        else:
+            yield _received(transport, connection, command, deadline)
 
 
 def _together(

@@ -44,6 +44,8 @@ class MemoryTransport:
 
     __slots__ = ("_chop", "_closed", "_connection", "_replies", "_server")
 
+    is_private = True
+
     def __init__(self, server: Server, chop: int | None = None) -> None:
         self._server = server
         self._chop = chop

@@ -16,7 +16,7 @@ from math import inf
 from . import RECEIVE_SIZE
 from ._deadline import left
 from ._exchange import FAILURES, READ, WRITE, exchanging, plain_door
-from ._sockets import drive, has_input, opening, wait_for
+from ._sockets import drive, has_input, is_private, opening, wait_for
 from ._together import Together, run_all
 
 TYPE_CHECKING = False
@@ -99,6 +99,10 @@ class SelectorTransport:
         self, timeout: float | None
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
         return plain_door(self, timeout)
+
+    @property
+    def is_private(self) -> bool:
+        return is_private(self._socket)
 
     def has_input(self) -> bool:
         return has_input(self._socket)

@@ -13,7 +13,7 @@ import trio
 
 from . import RECEIVE_SIZE
 from ._resolve import families, literal
-from ._sockets import PAUSE, check_connected, connect_now, has_input, prepare
+from ._sockets import PAUSE, check_connected, connect_now, has_input, is_private, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +106,10 @@ class TrioTransport:
     def hand_over(self) -> socket.socket:
         """The socket, which does not block. From here on only `close` may be used of this."""
         return self._socket
+
+    @property
+    def is_private(self) -> bool:
+        return is_private(self._socket)
 
     def has_input(self) -> bool:
         return has_input(self._socket)

@@ -34,7 +34,7 @@ from . import RECEIVE_SIZE
 from ._deadline import left
 from ._exchange import FAILURES, READ, plain_door, receive
 from ._resolve import literal, resolving
-from ._sockets import drive, wait_for
+from ._sockets import drive, is_private, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,10 @@ class UdpTransport:
         self, timeout: float | None
     ) -> tuple[Callable[[bytes], int], Callable[[int], bytes]]:
         return plain_door(self, timeout)
+
+    @property
+    def is_private(self) -> bool:
+        return is_private(self._socket)
 
     def has_input(self) -> bool:
         """What comes unasked is no input: it is dropped when it is met."""

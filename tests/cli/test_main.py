@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.commands import Run, Start
 
-COMMANDS = ["demo", "serve", "get", "set", "delete", "stats", "bench", "explain"]
+COMMANDS = ["demo", "serve", "get", "set", "delete", "stats", "bench", "explain", "check-server"]
 
 
 def test_help_lists_every_command(run: Run) -> None:

@@ -8,12 +8,15 @@ import socket
 import stat
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from pymemcache.client.base import Client as Pymemcache
 
 import mcclient
+from mcproto import BinaryReply, ClientConnection, ServerConnection, sasl
+from tests.certificates import Authority
 from tests.cli.commands import Run, Start
 
 
@@ -107,6 +110,113 @@ def test_an_older_memcached_is_imitated(start: Start) -> None:
         assert [*mc.version().values()] == ["1.6.18"]
 
 
+def talk(process: subprocess.Popen[bytes], request: bytes, reply: bytes) -> None:
+    """Send a request over a connection of its own, and expect exactly this reply to it."""
+    host, _, port = address_of(process).rpartition(":")
+    with socket.create_connection((host, int(port)), 10) as sock:
+        sock.sendall(request)
+        received = b""
+        while len(received) < len(reply) and (data := sock.recv(4096)):
+            received += data
+    assert received == reply
+
+
+REFUSALS = [
+    ("-F", b"flush_all\r\n", b"CLIENT_ERROR flush_all not allowed\r\n"),
+    ("-X", b"stats cachedump 1 1\r\n", b"CLIENT_ERROR stats cachedump not allowed\r\n"),
+    ("-W", b"watch\r\n", b"CLIENT_ERROR watch commands not allowed\r\n"),
+    ("-C", b"set k 0 0 1\r\nv\r\ngets k\r\n", b"STORED\r\nVALUE k 0 1 0\r\nv\r\nEND\r\n"),
+    ("-B ascii", b"\x80\r\nmn\r\n", b"CLIENT_ERROR bad command line format\r\nMN\r\n"),
+    ("--debugtime", b"debugtime p\r\ndebugtime 50\r\ndebugtime r\r\n", b"OK\r\n" * 3),
+    ("-v", b"debugtime p\r\n", b"ERROR\r\n"),
+    ("-o track_sizes,hashpower=20", b"stats sizes\r\n", b"END\r\n"),
+    (
+        "-D /",
+        b"set a/b 0 0 1\r\nv\r\nstats detail dump\r\n",
+        b"STORED\r\nPREFIX a get 0 hit 0 set 1 del 0\r\nEND\r\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("letters", "request_", "reply"), REFUSALS)
+def test_letters_switch_off_and_on(
+    start: Start, letters: str, request_: bytes, reply: bytes
+) -> None:
+    talk(start("serve", "-p", "-1", *letters.split()), request_, reply)
+
+
+def test_memory_that_is_full_is_an_error_instead_of_an_eviction(start: Start) -> None:
+    value = bytes(100_000)
+    with mcclient.Client(address_of(start("serve", "-p", "-1", "-m", "2", "-M"))) as mc:
+        with pytest.raises(mcclient.OutOfMemory):
+            for number in range(40):
+                mc.set(f"k{number}", value)
+        assert mc.get("k0") == value
+
+
+def test_users_say_who_they_are(start: Start, tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text("alice:s3cr\nbob:hunter2\n")
+    talk(
+        start("serve", "-p", "-1", "-Y", str(users)),
+        b"version\r\nset a 0 0 11\r\nbob hunter2\r\nmn\r\n",
+        b"CLIENT_ERROR unauthenticated\r\nSTORED\r\nMN\r\n",
+    )
+    environment = os.environ | {"MEMCACHED_SASL_PWDB": str(users)}
+    asked = ClientConnection("binary")
+    heard = ServerConnection("binary", auth_required=True)
+    heard.receive_data(sasl.plain("bob", "hunter2").encode())
+    heard.next_event()
+    talk(
+        start("serve", "-p", "-1", "-S", env=environment),
+        asked.send(sasl.plain("bob", "hunter2")),
+        heard.send(BinaryReply(value=b"Authenticated")),
+    )
+
+
+def test_connections_under_tls(start: Start, tmp_path: Path) -> None:
+    authority = Authority()
+    chain, key = authority.files(tmp_path)
+    letters = ("-Z", "-o", f"ssl_chain_cert={chain},ssl_key={key}")
+    address = address_of(start("serve", "-p", "-1", *letters))
+    port = address.rpartition(":")[2]
+    context = authority.client()
+    with mcclient.Client(f"memcaches://localhost:{port}", ssl_context=context) as mc:
+        assert mc.set("k", "v" * 100_000)
+        assert mc.get("k") == "v" * 100_000
+
+
+def test_datagrams_are_answered_and_their_port_is_written(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "port"
+    environment = os.environ | {"MEMCACHED_PORT_FILENAME": str(file)}
+    first_line(start("serve", "-p", "-1", "-U", "-1", env=environment))
+    ports = dict(line.split(": ") for line in file.read_text().splitlines())
+    assert list(ports) == ["TCP INET", "UDP INET"]
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.settimeout(10)
+        sock.sendto(b"\0\7\0\0\0\1\0\0mn\r\n", ("127.0.0.1", int(ports["UDP INET"])))
+        assert sock.recv(2000) == b"\0\7\0\0\0\1\0\0MN\r\n"
+
+
+def test_a_client_may_end_it_if_that_was_allowed(start: Start) -> None:
+    process = start("serve", "-p", "-1", "-A")
+    talk(process, b"shutdown\r\n", b"")
+    assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize(("like", "room"), [("1.6.18", 6), ("1.6.45", 5)])
+def test_the_limit_of_connections_is_memcacheds(start: Start, like: str, room: int) -> None:
+    host, _, port = address_of(start("serve", "-p", "-1", "-c", "18", "--like", like)).rpartition(
+        ":"
+    )
+    with ExitStack() as stack:
+        for number in range(8):
+            sock = stack.enter_context(socket.create_connection((host, int(port)), 10))
+            sock.sendall(b"mn\r\n")
+            expected = b"MN\r\n" if number < room else b"ERROR Too many open connections\r\n"
+            assert sock.recv(100) == expected
+
+
 def test_letters_without_a_meaning_here_change_nothing(start: Start) -> None:
     letters = "-p -1 -u nobody -t 4 -v -vv -R 20 -a 0700 -m 64".split()
     with mcclient.Client(address_of(start("serve", *letters))) as mc:
@@ -127,9 +237,18 @@ def test_letters_without_a_meaning_here_change_nothing(start: Start) -> None:
         (("-m", "lots"), "-m"),
         (("-l", "no host"), "-l"),
         (("--like", "1.6.19"), "--like"),
-        (("-U", "11211"), "-U"),
-        (("-d",), "-d"),
+        (("-U", "65536"), "-U"),
+        (("-c", "0"), "-c"),
+        (("-B", "text"), "-B"),
+        (("-Y", "/nowhere/users"), "-Y"),
         (("-S",), "-S"),
+        (("-Z",), "-Z"),
+        (("-Z", "-o", "ssl_chain_cert=/nowhere/chain"), "-Z"),
+        (("-o", "no_such_thing=1"), "-o"),
+        (("-o", "idle_timeout"), "-o"),
+        (("-o", "idle_timeout=soon"), "-o"),
+        (("-D", "::"), "prefix_delimiter"),
+        (("-d",), "-d"),
         (("somewhere",), "somewhere"),
     ],
 )

@@ -20,15 +20,15 @@ from typing import Any, TypeVar
 import pytest
 import trio
 
-from mcclient import AsyncClient, Client
+from mcclient import AsyncClient, Client, ServerDown
 from mcclient.embedded import MemoryServer
+from mcclient.testing import Script, ScriptedServer
 from mcproto.transports.asyncio import AsyncioBackend
 from mcproto.transports.blocking import BlockingBackend
 from mcproto.transports.memory import MemoryBackend
 from mcproto.transports.selector import SelectorBackend
 from mcproto.transports.trio import TrioBackend
 from tests.certificates import AUTHORITY
-from tests.contract.scripted import Script, ScriptedServer
 
 T = TypeVar("T")
 Story = Callable[..., Coroutine[Any, Any, T]]
@@ -353,6 +353,21 @@ class World:
                     await self.rig.close(client)
 
         self.rig.run(and_close)
+
+
+def forgive(client: Any) -> None:
+    """As far as the client and its clones know, no server has ever failed."""
+    for gate in client._gates.values():
+        gate.start_anew()
+
+
+async def when_up(call: Callable[[], Any]) -> Any:
+    """What the call gives, as soon as its server may be tried again. (Within some milliseconds.)"""
+    while True:
+        try:
+            return await do(call())
+        except ServerDown:
+            pass
 
 
 def keys_on(client: Any, number: int, count: int = 1) -> list[str]:

@@ -12,6 +12,8 @@ import pytest
 import trio
 
 from mcclient import ClientPool
+from mcclient.testing import cancel_sweep, descriptors
+from tests.contract.nobody import NOBODY
 from tests.contract.rigs import (
     ASYNCIO,
     SHARED_RIGS,
@@ -21,8 +23,6 @@ from tests.contract.rigs import (
     keys_on,
     scenario,
 )
-from tests.contract.scripted import NOBODY
-from tests.contract.sweeps import AsyncioCancelAt, TrioCancelAt, descriptors
 
 pytestmark = pytest.mark.memcached
 
@@ -37,7 +37,7 @@ CALLS = {
     "set_large": lambda mc: mc.set("large", b"large" * 150_000),
     "get_large": lambda mc: mc.get("large"),
     "add": lambda mc: mc.add("key0", "key0"),
-    "cas": lambda mc: mc.cas("key0", "key0", 0),
+    "cas": lambda mc: mc.cas("key0", "key0", 1),
     "touch": lambda mc: mc.touch("key0", 0),
     "delete": lambda mc: mc.delete("nothing"),
     "incr": lambda mc: mc.incr("number"),
@@ -48,10 +48,6 @@ CALLS = {
 }
 
 RIGS = [TRIO, ASYNCIO, *SHARED_RIGS, *TURNS_RIGS]
-
-
-def cancel_at_on(rig, k: int, due: bool) -> TrioCancelAt | AsyncioCancelAt:
-    return (TrioCancelAt if isinstance(rig, TrioRig) else AsyncioCancelAt)(k, due)
 
 
 async def is_right(mc) -> bool:
@@ -86,24 +82,21 @@ async def warm(mc) -> None:
     assert await mc.get_multi(KEYS) == MAPPING
 
 
-async def sweep(rig, due: bool, attempt) -> int:
-    """Play *attempt* with a strike at each suspension in turn; how many there were."""
-    k = 0
-    while True:
-        k += 1
-        cancel_at = cancel_at_on(rig, k, due)
+async def sweep(rig, attempt) -> int:
+    """Play *attempt* with a cancel at each suspension in turn; how many there were."""
+    points = 0
+    for cancel in cancel_sweep():
         before = await settled(rig)
-        await attempt(cancel_at)
-        assert await settled(rig, before) == before, f"descriptors, struck at {k}"
-        if not cancel_at.struck:
-            return k - 1
+        await attempt(cancel)
+        assert await settled(rig, before) == before, ("descriptors", cancel)
+        points += cancel.struck
+    return points
 
 
-async def master_on(rig, request, servers: int, protocol: str):
-    names = ["real_memcached", "real_memcached_unix"]
-    addresses = [request.getfixturevalue(name).address for name in names][:servers]
+async def master_of(rig, addresses, protocol: str):
+    """A client of these servers, to be cloned, whose values are there."""
     master = rig.client(addresses, ring="modula", timeout=10, protocol=protocol)
-    assert all(keys_on(master, number) for number in range(servers))
+    assert all(keys_on(master, number) for number in range(len(addresses)))
     async with master.clone() as mc:
         await mc.set_multi(MAPPING)
         await mc.delete_multi(["nothing", "neither"])
@@ -112,68 +105,33 @@ async def master_on(rig, request, servers: int, protocol: str):
     return master
 
 
-@pytest.mark.parametrize("rig", RIGS, ids=repr)
-@pytest.mark.parametrize("protocol", ["meta", "classic"])
-@pytest.mark.parametrize("servers", [1, 2])
-@pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
-@scenario
-async def test_a_cancel_at_any_suspension_of_a_call(rig, prepare, servers, protocol, request):
-    master = await master_on(rig, request, servers, protocol)
+async def master_on(rig, request, servers: int, protocol: str):
+    names = ["real_memcached", "real_memcached_unix"]
+    addresses = [request.getfixturevalue(name).address for name in names][:servers]
+    return await master_of(rig, addresses, protocol)
+
+
+async def sweep_calls(rig, master, prepare) -> int:
+    """Every call, cancelled at every suspension; how many there were."""
     points = 0
     for name, call in CALLS.items():
-        for due in False, True:
 
-            async def attempt(cancel_at, call=call, name=name, due=due):
-                async with master.clone() as mc:
-                    await prepare(mc)
-                    open_before = len(await settled(rig))
-                    await cancel_at(lambda: call(mc))
-                    assert await is_right(mc), (name, due, cancel_at.k)
-                    if prepare is warm:
-                        now_open = len(await settled(rig))
-                        assert now_open == open_before, (name, due, cancel_at.k)
+        async def attempt(cancel, call=call, name=name):
+            async with master.clone() as mc:
+                await prepare(mc)
+                open_before = len(await settled(rig))
+                await cancel(lambda: call(mc))
+                assert await is_right(mc), (name, cancel)
+                if prepare is warm:
+                    now_open = len(await settled(rig))
+                    assert now_open == open_before, (name, cancel)
 
-            points += await sweep(rig, due, attempt)
-    print(f"{points} points")
-
-
-@pytest.mark.parametrize("rig", RIGS, ids=repr)
-@pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
-@scenario
-async def test_a_cancel_while_a_name_is_looked_up_or_another_server_is_down(
-    rig, prepare, real_memcached
-):
-    name = f"localhost:{real_memcached.port}"
-    options = {"ring": "modula", "timeout": 10, "on_unavailable": "miss"}
-    master = rig.client([name, NOBODY], **options)
-    here = keys_on(master, 0, 4)
-    keys = [*here, *keys_on(master, 1, 2)]
-    async with master.clone() as mc:
-        for key in here:
-            await mc.set(key, key)
-    points = 0
-    for call in lambda mc: mc.get(here[0]), lambda mc: mc.get_multi(keys):
-        for due in False, True:
-
-            async def attempt(cancel_at, call=call, due=due):
-                async with master.clone() as mc:
-                    if prepare is warm:
-                        await mc.get(here[1])
-                    await cancel_at(lambda: call(mc))
-                    assert [await mc.get(key) for key in here] == here, (due, cancel_at.k)
-                    assert await mc.get_multi(keys) == {key: key for key in here}
-
-            points += await sweep(rig, due, attempt)
-    print(f"{points} points")
+        points += await sweep(rig, attempt)
+    return points
 
 
-@pytest.mark.parametrize("rig", RIGS, ids=repr)
-@pytest.mark.parametrize("way", ["reserve", "aget"])
-@pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
-@scenario
-async def test_a_cancel_at_any_suspension_of_a_loan(rig, way, prepare, request):
+async def sweep_loans(rig, master, prepare, way: str) -> int:
     """From a pool of one client, free or lent to somebody who brings it back meanwhile."""
-    master = await master_on(rig, request, 2, "meta")
     points = 0
 
     async def through_pool(pool, name):
@@ -187,31 +145,81 @@ async def test_a_cancel_at_any_suspension_of_a_loan(rig, way, prepare, request):
             pool.put(mc)
 
     for name in "get", "set", "get_multi", "set_multi":
-        for due in False, True:
-            for taken in False, True:
+        for taken in False, True:
 
-                async def attempt(cancel_at, name=name, due=due, taken=taken):
-                    where = name, due, taken, cancel_at.k
-                    pool = ClientPool(master, 1)
-                    async with pool.reserve() as mc:
-                        await prepare(mc)
-                    if taken:
-                        other = await pool.aget()
+            async def attempt(cancel, name=name, taken=taken):
+                where = name, taken, cancel
+                pool = ClientPool(master, 1)
+                async with pool.reserve() as mc:
+                    await prepare(mc)
+                if taken:
+                    other = await pool.aget()
 
-                        async def bring_back():
-                            await breathe(rig)
-                            pool.put(other)
+                    async def bring_back():
+                        await breathe(rig)
+                        pool.put(other)
 
-                        await rig.together(
-                            lambda: cancel_at(lambda: through_pool(pool, name)), bring_back
-                        )
-                    else:
-                        await cancel_at(lambda: through_pool(pool, name))
-                    assert pool.qsize() == 1, where
-                    async with pool.reserve() as mc:
-                        assert await is_right(mc), where
-                    assert pool.qsize() == 1, where
-                    await pool.aclose()
+                    await rig.together(lambda: cancel(lambda: through_pool(pool, name)), bring_back)
+                else:
+                    await cancel(lambda: through_pool(pool, name))
+                assert pool.qsize() == 1, where
+                async with pool.reserve() as mc:
+                    assert await is_right(mc), where
+                assert pool.qsize() == 1, where
+                await pool.aclose()
 
-                points += await sweep(rig, due, attempt)
-    print(f"{points} points")
+            points += await sweep(rig, attempt)
+    return points
+
+
+async def sweep_with_a_server_down(rig, address: str, prepare) -> int:
+    """*address* is up, and perhaps a name that has to be looked up; another server is down."""
+    options = {"ring": "modula", "timeout": 10, "on_unavailable": "miss"}
+    master = rig.client([address, NOBODY], **options)
+    here = keys_on(master, 0, 4)
+    keys = [*here, *keys_on(master, 1, 2)]
+    async with master.clone() as mc:
+        for key in here:
+            await mc.set(key, key)
+    points = 0
+    for call in lambda mc: mc.get(here[0]), lambda mc: mc.get_multi(keys):
+
+        async def attempt(cancel, call=call):
+            async with master.clone() as mc:
+                if prepare is warm:
+                    await mc.get(here[1])
+                await cancel(lambda: call(mc))
+                assert [await mc.get(key) for key in here] == here, cancel
+                assert await mc.get_multi(keys) == {key: key for key in here}
+
+        points += await sweep(rig, attempt)
+    return points
+
+
+@pytest.mark.parametrize("rig", RIGS, ids=repr)
+@pytest.mark.parametrize("protocol", ["meta", "classic"])
+@pytest.mark.parametrize("servers", [1, 2])
+@pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
+@scenario
+async def test_a_cancel_at_any_suspension_of_a_call(rig, prepare, servers, protocol, request):
+    master = await master_on(rig, request, servers, protocol)
+    print(f"{await sweep_calls(rig, master, prepare)} points")
+
+
+@pytest.mark.parametrize("rig", RIGS, ids=repr)
+@pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
+@scenario
+async def test_a_cancel_while_a_name_is_looked_up_or_another_server_is_down(
+    rig, prepare, real_memcached
+):
+    name = f"localhost:{real_memcached.port}"
+    print(f"{await sweep_with_a_server_down(rig, name, prepare)} points")
+
+
+@pytest.mark.parametrize("rig", RIGS, ids=repr)
+@pytest.mark.parametrize("way", ["reserve", "aget"])
+@pytest.mark.parametrize("prepare", [cold, warm], ids=lambda function: function.__name__)
+@scenario
+async def test_a_cancel_at_any_suspension_of_a_loan(rig, way, prepare, request):
+    master = await master_on(rig, request, 2, "meta")
+    print(f"{await sweep_loans(rig, master, prepare, way)} points")

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from mcclient import MemcacheError
+from mcclient.testing import Peer, Request, ScriptedServer
 from tests.contract.rigs import do, scenario
-from tests.contract.scripted import Peer, Request, ScriptedServer
 from tests.contract.test_wrong_answers import own_answer
 
 KEYS = [f"key{number}" for number in range(30)]

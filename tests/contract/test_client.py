@@ -1,4 +1,4 @@
-"""What a client does: each scenario once, on every rig, in both dialects."""
+"""What a client does: each scenario once, on every rig, in every dialect."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mcclient import (
     BadCommand,
     CasItem,
     ClientClosed,
+    CommandUnknown,
     ValueTooLarge,
     ValueUnreadable,
 )
@@ -22,14 +23,24 @@ from mcproto import (
     ItemTooLarge,
     MetaReply,
     Status,
+    binary,
     classic,
     meta,
+    sasl,
 )
 from tests.contract.rigs import do, keys_on, scenario
 
 U64 = 1 << 64
 VALUES = [b"bytes", b"", "text", "", "Größe ✓", 0, 5, -5, 10**30, bytes(range(256))]
 VALUES += [b"\r\nEND\r\n", b"VALUE k 0 3\r\nabc\r\nEND\r\n"]
+
+
+@pytest.fixture(params=["meta", "classic", "binary"])
+def protocol(request):
+    return request.param
+
+
+in_text = pytest.mark.parametrize("protocol", ["meta", "classic"])
 
 
 def large(world):
@@ -42,9 +53,16 @@ def too_large(world):
     return bytes(world.rig.item_size)
 
 
+def in_text_too(world, mc):
+    """A client of the same servers that speaks text; the same one, if it does."""
+    if world.protocol != "binary":
+        return mc
+    return world.client(len(mc.servers), protocol="meta")
+
+
 async def ttl_of(world, mc, key):
     """The seconds that the item has left, -1: no limit."""
-    reply = await do(mc.execute(meta.Get(world.wire(key), t=True)))
+    reply = await do(in_text_too(world, mc).execute(meta.Get(world.wire(key), t=True)))
     return reply.number("t")
 
 
@@ -280,7 +298,7 @@ async def test_hits_come_under_the_caller_s_own_spelling(world):
 
 @scenario
 async def test_more_keys_than_one_request_takes(world):
-    mc = world.client(2)
+    mc = world.client(2, timeout=20)
     mapping = {f"k{n}": n for n in range(2500)}
     assert await do(mc.set_multi(mapping)) == []
     assert await do(mc.get_multi(mapping)) == mapping
@@ -331,11 +349,12 @@ async def test_a_value_too_large_for_the_protocol_is_not_sent(world):
 @scenario
 async def test_a_key_lives_on_the_server_that_the_ring_says(world):
     mc = world.client(2)
+    text = in_text_too(world, mc)
     for number, server in enumerate(mc.servers):
         (key,) = keys_on(mc, number)
         await do(mc.set(key, "v"))
         for other in mc.servers:
-            found = await do(mc.execute(classic.Get(world.wire(key)), server=other))
+            found = await do(text.execute(classic.Get(world.wire(key)), server=other))
             assert (found is not None) == (other == server)
 
 
@@ -367,6 +386,7 @@ async def test_flush_all_asks_every_server(world):
 # ------------------------------------------------------------------------------ options of a client
 
 
+@in_text
 @scenario
 async def test_a_key_prefix_is_put_before_keys_on_the_wire_and_nowhere_else(world):
     prefix = world.prefix + "app:"
@@ -444,7 +464,7 @@ async def test_what_the_codec_cannot_read_is_an_error_that_names_key_and_server(
 @scenario
 async def test_flags_that_the_plain_codec_does_not_know_are_unreadable(world):
     mc = world.client()
-    await do(mc.execute(classic.Set(world.wire("k"), b"v", flags=12345)))
+    await do(in_text_too(world, mc).execute(classic.Set(world.wire("k"), b"v", flags=12345)))
     with pytest.raises(ValueUnreadable):
         await do(mc.get("k"))
 
@@ -452,6 +472,7 @@ async def test_flags_that_the_plain_codec_does_not_know_are_unreadable(world):
 # ------------------------------------------------------------------------------------ any command
 
 
+@in_text
 @scenario
 async def test_any_command_can_be_executed(world):
     mc = world.client()
@@ -472,6 +493,7 @@ async def test_any_command_can_be_executed(world):
     assert await do(mc.execute(classic.Verbosity(0))) is True
 
 
+@in_text
 @scenario
 async def test_silent_commands_are_waited_for_all_the_same(world):
     mc = world.client()
@@ -487,6 +509,7 @@ async def test_silent_commands_are_waited_for_all_the_same(world):
     assert await do(mc.get("k")) is None
 
 
+@in_text
 @scenario
 async def test_an_error_line_to_any_command_is_a_typed_error(world):
     mc = world.client()
@@ -504,6 +527,7 @@ async def test_an_error_line_to_any_command_is_a_typed_error(world):
         assert await do(mc.get("k")) == "word"
 
 
+@in_text
 @scenario
 async def test_a_flight_is_a_command_like_others(world):
     mc = world.client()
@@ -515,6 +539,36 @@ async def test_a_flight_is_a_command_like_others(world):
     assert flight.commands[2].result(values).value == b"v"
 
 
+@pytest.mark.parametrize("protocol", ["binary"])
+@scenario
+async def test_binary_commands_are_executed_and_no_others(world):
+    mc = world.client()
+    key = world.wire("k")
+    assert await do(mc.execute(binary.Set(key, b"10", flags=5))) is Status.STORED
+    item = await do(mc.execute(binary.Get(key, with_key=True)))
+    assert (item.key, item.flags, item.value) == (key, 5, b"10")
+    assert await do(mc.execute(binary.Set(key, b"11", cas=item.cas + 1))) is Status.EXISTS
+    assert await do(mc.execute(binary.Incr(key, 3))) == 13
+    assert await do(mc.execute(binary.Set(key, b"word", quiet=True))) is None
+    assert await do(mc.execute(binary.Add(key, b"v", quiet=True))) is Status.EXISTS
+    for refused in binary.Incr(key), binary.Incr(key, quiet=True):
+        with pytest.raises(BadCommand) as caught:
+            await do(mc.execute(refused))
+        assert (caught.value.server, caught.value.key) == (mc.servers[0], key)
+    assert await do(mc.execute(binary.Noop(opaque=7))) is Status.OK
+    with pytest.raises(CommandUnknown):
+        await do(mc.execute(sasl.List()))
+    for text in meta.Get(key, v=True), classic.Get(key), classic.Version():
+        with pytest.raises(InvalidArgument, match="binary protocol"):
+            await do(mc.execute(text))
+    with pytest.raises(InvalidArgument, match="text protocol"):
+        await do(in_text_too(world, mc).execute(binary.Get(key)))
+    with pytest.raises(InvalidArgument, match="cas must not be 0"):
+        await do(mc.cas("k", "v", 0))
+    assert await do(mc.get("k")) == b"word"
+
+
+@in_text
 @scenario
 async def test_a_command_without_a_key_needs_a_server_that_is_one_of_ours(world):
     mc = world.client(2)
@@ -589,7 +643,7 @@ def every_call(mc):
         lambda: mc.flush_all(),
         lambda: mc.stats(),
         lambda: mc.version(),
-        lambda: mc.execute(meta.Noop(), server=mc.servers[0]),
+        lambda: mc.execute(mc._setup.dialect.hello(), server=mc.servers[0]),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Struck at any point, a client gives right answers ever after, and loses nothing.
+"""Interrupted at any point, a client gives right answers ever after, and loses nothing.
 
 Every value is its own key, so a reply that went to the wrong caller shows.
 """
@@ -11,9 +11,16 @@ from random import Random
 import pytest
 
 from mcclient import Client, MemcacheError, ServerUnavailable
+from mcclient.testing import (
+    InterruptAt,
+    Interrupted,
+    Watch,
+    descriptors,
+    interrupt_sweep,
+    settled_descriptors,
+)
+from tests.contract.nobody import NOBODY
 from tests.contract.rigs import BLOCKING, MEMORY, SELECTOR, MemoryRig, Rig, keys_on
-from tests.contract.scripted import NOBODY
-from tests.contract.sweeps import Strike, Struck, Watch, descriptors, settled_descriptors
 
 KEYS = ["key0", "key1", "key2"]  # modula puts two of them on the first of two servers
 MAPPING = {key: key for key in KEYS}
@@ -58,35 +65,42 @@ class Sweep:
         call: what they are doing.
         prepare: done before it.
         keys: that are right afterwards.
+        every_instruction, stride: see `interrupt_sweep`.
 
     Attributes:
         points: how many there were.
     """
 
-    def __init__(self, master, call, prepare, keys=KEYS, every_instruction=False) -> None:
+    def __init__(
+        self, master, call, prepare, keys=KEYS, every_instruction=False, stride=1
+    ) -> None:
         self.points = 0
         self._master = master
         self._call = call
         self._prepare = prepare
         self._keys = keys
         self._every_instruction = every_instruction
+        self._stride = stride
 
-    def run(self) -> None:
+    def run(self) -> int:
         before = descriptors()
-        while self._strike(self.points + 1):
-            self.points += 1
-            assert settled_descriptors(before) == before
+        for strike in interrupt_sweep(
+            every_instruction=self._every_instruction, stride=self._stride
+        ):
+            self._attempt(strike)
+            self.points += strike.struck
+            assert settled_descriptors(before) == before, strike.where
         print(f"{self.points} points")
+        return self.points
 
-    def _strike(self, k: int) -> bool:
+    def _attempt(self, strike: InterruptAt) -> None:
         mc = self._master.clone()
         self._prepare(mc)
-        strike = Strike(k, self._every_instruction)
         with Watch() as watch:
             try:
                 with strike:
                     self._call(mc)
-            except Struck as struck:
+            except Interrupted as struck:
                 # While the exception is handled, and all its frames are alive ...
                 self._check(mc, struck)
             # ... and when they are gone.
@@ -98,9 +112,8 @@ class Sweep:
             assert strike.where[0] in CONNECTING, (strike.where, watch.seen)
             assert len(watch.seen) == 1
             assert "unclosed <socket" in watch.seen[0]
-        return strike.where is not None
 
-    def _check(self, mc, struck: Struck) -> None:
+    def _check(self, mc, struck: Interrupted) -> None:
         try:
             right = is_right(mc, self._keys)
         except MemcacheError as error:
@@ -131,9 +144,13 @@ def master_on(rig, request, servers: int, **options) -> Client:
     else:
         names = ["real_memcached", "real_memcached_unix"]
         addresses = [request.getfixturevalue(name).address for name in names]
-    # Each server has some of the keys.
-    master = rig.client(addresses[:servers], ring="modula", timeout=10, **options)
-    assert all(keys_on(master, number) for number in range(servers))
+    return master_of(rig, addresses[:servers], **options)
+
+
+def master_of(rig, addresses: list[str], **options) -> Client:
+    """A client of these servers, to be cloned, whose values are there. Each has some."""
+    master = rig.client(addresses, ring="modula", timeout=10, **options)
+    assert all(keys_on(master, number) for number in range(len(addresses)))
     with master.clone() as mc:
         mc.set_multi(MAPPING)
         mc.delete("nothing")
@@ -270,7 +287,7 @@ def test_signals_that_raise_at_any_time(rig, request):
     struck = calls = 0
 
     def handler(number, frame):
-        raise Struck
+        raise Interrupted
 
     before = descriptors()
     mc = master.clone()
@@ -287,7 +304,7 @@ def test_signals_that_raise_at_any_time(rig, request):
                         assert mc.set(key, key)
                         assert mc.get_multi(KEYS) == MAPPING
                     signal.setitimer(signal.ITIMER_REAL, 0)
-                except Struck:
+                except Interrupted:
                     struck += 1
                 # The timer is off: it strikes once.
                 assert mc.get(key) == key

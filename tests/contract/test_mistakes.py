@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from mcclient.testing import ScriptedServer
+from mcclient.testing.scripts import always
 from mcproto import InvalidArgument, InvalidKey, classic, meta
 from tests.contract.rigs import do, scenario
-from tests.contract.scripted import ScriptedServer, always
 
 BAD_KEYS = [
     "",
@@ -207,7 +208,7 @@ async def test_a_codec_cannot_smuggle_in_what_is_no_value(stage):
 @pytest.mark.parametrize(
     ("option", "bad"),
     [
-        ("protocol", ["binary", "Meta", "", 5, None]),
+        ("protocol", ["ascii", "Meta", "", 5, None]),
         ("backend", [5, "asyncio", object()]),
         ("ring", ["nothing", 5, None]),
         ("codec", ["pickle", 5, None, Careless]),

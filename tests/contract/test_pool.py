@@ -28,8 +28,8 @@ from mcclient import (
     TaskMappedPool,
     ThreadMappedPool,
 )
-from tests.contract.rigs import ASYNCIO, SOCKET_RIGS, TRIO, do, on, scenario
-from tests.contract.scripted import Peer, ScriptedServer
+from mcclient.testing import Peer, ScriptedServer
+from tests.contract.rigs import ASYNCIO, SOCKET_RIGS, TRIO, do, on, scenario, when_up
 from tests.contract.test_wrong_answers import own_answer
 from tests.servers import RealMemcached
 
@@ -326,7 +326,7 @@ async def test_pooled_clients_heal_when_their_server_comes_back(rig):
             assert pool.full()
         server.start()
         async with lent(rig, pool) as mc:
-            assert await do(mc.set("k", "w"))
+            assert await when_up(lambda: mc.set("k", "w"))
         clients = [await borrowed(rig, pool) for _ in range(3)]
         for mc in clients:
             assert await do(mc.get("k")) == "w"

@@ -17,7 +17,7 @@ FORKED = """
 import os, sys
 import mcclient
 
-address, backend = sys.argv[1:]
+address, backend, count, gets = sys.argv[1:]
 if backend == "selector":
     from mcproto.transports.selector import SelectorBackend
     mc = mcclient.Client(address, backend=SelectorBackend(), timeout=5)
@@ -29,10 +29,10 @@ with pool.reserve() as client:
     client.get("key1")
 
 def wrong_answers(client):
-    return sum(client.get(f"key{n % 100}") != n % 100 for n in range(3000))
+    return sum(client.get(f"key{n % 100}") != n % 100 for n in range(int(gets)))
 
 children = []
-for _ in range(3):
+for _ in range(int(count)):
     pid = os.fork()
     if not pid:
         with pool.reserve() as client:
@@ -52,7 +52,7 @@ def test_a_forked_child_never_gets_its_parent_s_answers(
 ) -> None:
     real_memcached.flush()
     run = subprocess.run(
-        [sys.executable, "-c", FORKED, real_memcached.address, backend],
+        [sys.executable, "-c", FORKED, real_memcached.address, backend, "3", "3000"],
         capture_output=True,
         text=True,
         timeout=50,
@@ -64,20 +64,22 @@ FORKED_WITH_A_LOOP = """
 import asyncio, os, sys
 import mcclient
 
-mc = mcclient.AsyncClient(sys.argv[1], timeout=20)
+address, count, gets = sys.argv[1:]
+mc = mcclient.AsyncClient(address, timeout=20)
 
 async def fill():
     await mc.set_multi({f"key{n}": n for n in range(100)})
 
 async def wrong_answers():
     async def task(first):
-        return sum([await mc.get(f"key{n % 100}") != n % 100 for n in range(first, first + 300)])
+        turns = range(first, first + int(gets))
+        return sum([await mc.get(f"key{n % 100}") != n % 100 for n in turns])
     return sum(await asyncio.gather(*[task(first) for first in range(10)]))
 
 loop = asyncio.new_event_loop()
 loop.run_until_complete(fill())
 children = []
-for _ in range(3):
+for _ in range(int(count)):
     pid = os.fork()
     if not pid:
         os._exit(asyncio.new_event_loop().run_until_complete(wrong_answers()) > 0)
@@ -94,7 +96,7 @@ def test_a_forked_child_does_not_share_what_its_parent_s_tasks_share(
     real_memcached: RealMemcached,
 ) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", FORKED_WITH_A_LOOP, real_memcached.address],
+        [sys.executable, "-c", FORKED_WITH_A_LOOP, real_memcached.address, "3", "300"],
         capture_output=True,
         text=True,
         timeout=50,

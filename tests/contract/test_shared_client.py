@@ -14,6 +14,7 @@ from random import Random
 
 import pytest
 import trio
+import uvloop
 
 from mcclient import (
     AsyncClient,
@@ -22,26 +23,23 @@ from mcclient import (
     ConnectionLost,
     MemcacheError,
     OperationTimeout,
+    ServerDown,
 )
+from mcclient.testing import Gone, Peer, ScriptedServer
+from mcclient.testing.scripts import always, closing
 from mcproto import admin
 from mcproto.transports._multiplexer import MOST_ABANDONED
 from mcproto.transports.asyncio import AsyncioBackend
 from tests.certificates import AUTHORITY
+from tests.contract.nobody import NOBODY
 from tests.contract.rigs import (
     ASYNCIO_SHARED,
     SHARED_RIGS,
     TURNS_RIGS,
     TrioRig,
+    forgive,
     on,
     scenario,
-)
-from tests.contract.scripted import (
-    NOBODY,
-    Gone,
-    Peer,
-    ScriptedServer,
-    always,
-    closing,
 )
 from tests.contract.test_cancellation import (
     CALLS,
@@ -240,7 +238,6 @@ async def test_a_crowd_at_servers_that_do_all_that_is_wrong_gets_no_value_of_ano
 
 @pytest.mark.parametrize("multiplexed", [True, False])
 def test_on_uvloop_it_is_the_same(multiplexed, real_memcached, monkeypatch):
-    uvloop = pytest.importorskip("uvloop")
     # So that every idle connection is looked at.
     monkeypatch.setattr("mcclient._link.STALE_AFTER", 0)
     monkeypatch.setattr("mcproto.transports._asyncio_shared.STALE_AFTER", 0)
@@ -357,6 +354,7 @@ async def test_a_server_that_greets_and_closes_is_a_lost_connection(rig):
     with ScriptedServer(brief) as server:
         mc = rig.client([server.address], timeout=20)
         for _ in range(10):
+            forgive(mc)
             outcomes = await rig.together(*[lambda: mc.get("k")] * 3)
             assert {type(outcome) for outcome in outcomes} <= {ConnectionLost, ConnectFailed}
         await mc.aclose()
@@ -703,5 +701,8 @@ async def test_a_refused_reply_in_the_crowd_is_a_miss_for_nobody(rig):
     with ScriptedServer(always(b"VA 1 f0 O<O>x\r\nv\r\n")) as server:
         mc = rig.client([server.address], timeout=20)
         outcomes = await rig.together(*[lambda: mc.get("k")] * 5)
-        assert [type(outcome) for outcome in outcomes] == [ConnectionLost] * 5
+        # (After the third one the server is down.)
+        kinds = [type(outcome) for outcome in outcomes]
+        assert kinds.count(ConnectionLost) >= 3
+        assert set(kinds) <= {ConnectionLost, ServerDown}
         await mc.aclose()

@@ -7,6 +7,8 @@ from time import monotonic
 
 import pytest
 
+from mcclient.testing import Peer, ScriptedServer
+from mcclient.testing.scripts import always, polite_silence, replies, silence
 from mcproto import (
     ClientConnection,
     ErrorReplied,
@@ -16,6 +18,7 @@ from mcproto import (
     classic,
     meta,
 )
+from tests.contract.nobody import NOBODY
 from tests.contract.rigs import (
     BLOCKING,
     MEMORY_RIGS,
@@ -27,15 +30,6 @@ from tests.contract.rigs import (
     over_tls,
     over_unix_socket,
     scenario,
-)
-from tests.contract.scripted import (
-    NOBODY,
-    Peer,
-    ScriptedServer,
-    always,
-    polite_silence,
-    replies,
-    silence,
 )
 
 # A deadline that ought to pass in the test, and a gross overrun of it: machines have slow phases.
@@ -208,7 +202,7 @@ async def test_much_is_sent_to_a_peer_that_reads_slowly(rig):
     def slow_reader(peer: Peer) -> None:
         go_on.wait(20)
         while sum(total) < size:
-            total.append(len(peer._socket.recv(1 << 16)))
+            total.append(len(peer.socket.recv(1 << 16)))
         peer.send(b"all")
         peer.swallow()
 

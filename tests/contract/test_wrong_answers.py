@@ -14,10 +14,11 @@ from mcclient import (
     ServerFault,
     ValueTooLarge,
 )
+from mcclient.testing import Peer, ScriptedServer
+from mcclient.testing.scripts import Prompted, replies, then_close
 from mcproto import LimitExceeded, RemoteProtocolError
 from tests.contract.exchanges import EXCHANGES, HD, QUIET, READS, STORED, VA, WRITES
 from tests.contract.rigs import do, scenario
-from tests.contract.scripted import Peer, Prompted, ScriptedServer, replies, then_close
 
 ERROR_LINES = {
     b"ERROR": CommandUnknown,

@@ -9,8 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 from pymemcache.client.base import Client as ForeignClient
 
 from mcclient.embedded import MemoryServer
-from mcclient.embedded._loop import Loop
 from mcproto import (
     BadRequest,
     ErrorReply,
@@ -34,51 +32,7 @@ from mcproto import (
     meta,
 )
 from mcproto.testing import hostile
-
-PATIENCE = 10.0
-
-
-class Wire:
-    """A plain connection to a server."""
-
-    def __init__(self, server: MemoryServer) -> None:
-        if server.port:
-            self.sock = socket.create_connection((server.host, server.port), PATIENCE)
-        else:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(PATIENCE)
-            self.sock.connect(server.address)
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def read(self, size: int) -> bytes:
-        """So many bytes, or all until the end."""
-        data = b""
-        while len(data) < size:
-            try:
-                piece = self.sock.recv(min(size - len(data), 1 << 20))
-            except ConnectionResetError:
-                break
-            if not piece:
-                break
-            data += piece
-        return data
-
-    def ask(self, request: bytes, reply: bytes) -> None:
-        """Send a request, and expect exactly this reply to it."""
-        self.send(request)
-        assert self.read(len(reply)) == reply
-
-    def is_closed(self) -> bool:
-        """Whether the server has closed, with nothing left to read. Waits for that."""
-        return self.read(1) == b""
+from tests.embedded.wire import PATIENCE, Wire, until
 
 
 @pytest.fixture
@@ -98,13 +52,6 @@ def folder() -> Iterator[Path]:
     # Shorter than pytest's own, which a socket's path would not fit in.
     with tempfile.TemporaryDirectory(prefix="mc-") as name:
         yield Path(name)
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait for what the server's thread is about to do."""
-    give_up = monotonic() + PATIENCE
-    while not happens():
-        assert monotonic() < give_up
 
 
 def descriptors() -> int:
@@ -318,44 +265,44 @@ def test_a_mistake_while_answering_costs_one_connection(
     complaints: list[object] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, traceback: complaints.append(kind))
 
-    def answer(asked: object) -> tuple[MetaReply, None]:
-        if isinstance(asked, classic.Get):
-            raise MemoryError
-        return MetaReply("MN"), None
+    def break_down(*_: object) -> None:
+        raise MemoryError
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    loop = Loop(listener, answer, lambda: False, 100, Counter())
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    address = listener.getsockname()
-    with socket.create_connection(address, PATIENCE) as good:
-        with socket.create_connection(address, PATIENCE) as bad:
-            bad.sendall(b"get k\r\n")
-            assert bad.recv(100) == b""
-        good.sendall(b"mn\r\n")
-        assert good.recv(100) == b"MN\r\n"
-    loop.stop()
-    thread.join(PATIENCE)
-    listener.close()
+    with MemoryServer() as server, Wire(server) as good:
+        monkeypatch.setattr(server._answers.store.items, "get", break_down)
+        with Wire(server) as bad:
+            bad.send(b"get k\r\n")
+            assert bad.is_closed()
+        good.ask(b"mn\r\n", b"MN\r\n")
     assert complaints == [MemoryError]
 
 
-def test_there_is_an_end_to_the_number_of_connections(
-    server: MemoryServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mcclient.embedded._loop.MAX_CONNECTIONS", 3)
-    open_ = [Wire(server) for _ in range(3)]
-    for wire in open_:
-        wire.ask(b"mn\r\n", b"MN\r\n")
-    with Wire(server) as late:
-        assert late.read(100) == b"ERROR Too many open connections\r\n"
-    assert server.stats["rejected_connections"] == "1"
-    open_.pop().sock.close()
-    until(lambda: server.stats["curr_connections"] == "2")
-    with Wire(server) as wire:
-        wire.ask(b"mn\r\n", b"MN\r\n")
-    for wire in open_:
-        wire.sock.close()
+def test_there_is_an_end_to_the_number_of_connections() -> None:
+    with MemoryServer(max_connections=3) as server:
+        open_ = [Wire(server) for _ in range(3)]
+        for wire in open_:
+            wire.ask(b"mn\r\n", b"MN\r\n")
+        with Wire(server) as late:
+            late.send(b"mn\r\n")
+            assert late.read(100) == b"ERROR Too many open connections\r\n"
+        assert server.stats["rejected_connections"] == "1"
+        open_.pop().sock.close()
+        until(lambda: server.stats["curr_connections"] == "2")
+        with Wire(server) as wire:
+            wire.ask(b"mn\r\n", b"MN\r\n")
+        for wire in open_:
+            wire.sock.close()
+
+
+def test_or_whoever_is_one_too_many_waits_until_somebody_leaves() -> None:
+    with MemoryServer(max_connections=1, rejects=False) as server, Wire(server) as first:
+        first.ask(b"mn\r\n", b"MN\r\n")
+        with Wire(server) as late:
+            late.send(b"mn\r\n")
+            until(lambda: server.stats["listen_disabled_num"] == "1")
+            assert select.select([late.sock], [], [], 0) == ([], [], [])
+            first.sock.close()
+            assert late.read(4) == b"MN\r\n"
 
 
 def test_out_of_file_descriptors_it_waits_and_then_serves_whoever_has_waited(

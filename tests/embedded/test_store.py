@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcclient.embedded._store import Store
-from mcclient.embedded._store._items import StoredItem
 from mcproto import (
     BadRequest,
     Command,
@@ -672,4 +671,4 @@ def test_items_are_counted_by_memcacheds_classes() -> None:
     }
     # As a memcached says at start (-vv): the limit of a class belongs to it.
     for size, number in ((96, 1), (97, 2), (1184, 12), (394840, 38), (394841, 39), (1 << 20, 39)):
-        assert StoredItem(b"k", b"x" * (size - 60)).size_class == number
+        assert cache.store.items.slabs.class_of(size).number == number

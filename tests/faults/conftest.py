@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from mcclient.testing import settled_descriptors
 from tests.contract.rigs import CLIENT_RIGS, Rig
-from tests.contract.sweeps import settled_descriptors
 
 
 @pytest.fixture(params=CLIENT_RIGS, ids=repr)

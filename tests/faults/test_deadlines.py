@@ -13,20 +13,14 @@ from time import monotonic
 import pytest
 
 from mcclient import Client, ConnectFailed, ConnectionLost, OperationTimeout
+from mcclient.testing import NoServer, Peer, ScriptedServer
+from mcclient.testing.scripts import always, polite_silence, silence, then_close
 from mcproto import classic
 from mcproto.transports import _resolve
 from mcproto.transports.blocking import BlockingBackend
 from mcproto.transports.selector import SelectorBackend
-from tests.contract.rigs import ASYNCIO, BLOCKING, SELECTOR, TRIO, do, on, scenario
-from tests.contract.scripted import (
-    NOBODY,
-    Peer,
-    ScriptedServer,
-    always,
-    polite_silence,
-    silence,
-    then_close,
-)
+from tests.contract.nobody import NOBODY
+from tests.contract.rigs import ASYNCIO, BLOCKING, SELECTOR, TRIO, do, forgive, on, scenario
 
 SOON = 0.2
 MUCH_LATER = 2.0
@@ -71,26 +65,9 @@ def names(monkeypatch):
     return Names(monkeypatch)
 
 
-class DeadHost:
-    """A listener whose queue is full drops the first packet of who comes. So does a dead host."""
-
-    def __enter__(self) -> tuple[str, int]:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-        place: tuple[str, int] = self._listener.getsockname()
-        self._crowd = [socket.socket() for _ in range(8)]
-        for sock in self._crowd:
-            sock.setblocking(False)
-            sock.connect_ex(place)
-        return place
-
-    def __exit__(self, *_: object) -> None:
-        for sock in [self._listener, *self._crowd]:
-            sock.close()
-
-
 @pytest.fixture
 def dead_host():
-    with DeadHost() as place:
+    with NoServer(drops=True) as place:
         yield place
 
 
@@ -128,6 +105,7 @@ def test_a_look_up_that_hangs_ends_by_the_deadline_and_costs_one_thread(rig, nam
         before = threading.active_count()
         with rig.client("slow.example", timeout=SOON / 4, connect_timeout=20) as mc:
             for _ in range(5):
+                forgive(mc)
                 since = monotonic()
                 with pytest.raises(OperationTimeout) as caught:
                     mc.get("k")

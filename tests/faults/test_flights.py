@@ -13,9 +13,12 @@ from time import monotonic
 import pytest
 
 from mcclient import OperationTimeout, PartialFailure
+from mcclient.testing import NoServer, Peer, ScriptedServer
+from mcclient.testing.scripts import always, silence
 from mcproto import ClientConnection, Flight, classic, meta
 from mcproto.transports.selector import SelectorBackend, Together
 from tests.certificates import AUTHORITY
+from tests.contract.nobody import NOBODY
 from tests.contract.rigs import (
     BLOCKING,
     SELECTOR,
@@ -27,8 +30,6 @@ from tests.contract.rigs import (
     over_tls,
     scenario,
 )
-from tests.contract.scripted import NOBODY, Peer, ScriptedServer, always, silence
-from tests.faults.test_deadlines import DeadHost
 
 SOON = 0.3
 MUCH_LATER = 3.0
@@ -40,12 +41,12 @@ REPLY = b"VALUE %b 0 400\r\n%b\r\nEND\r\n" % (KEY.encode(), bytes(400))
 def eager(peer: Peer) -> None:
     """Answers what it has read, and reads on when that has been taken. Keeps little itself."""
     for option in socket.SO_RCVBUF, socket.SO_SNDBUF:
-        peer._socket.setsockopt(socket.SOL_SOCKET, option, 1 << 16)
+        peer.socket.setsockopt(socket.SOL_SOCKET, option, 1 << 16)
     peer.greet()
     while True:
-        peer._receive()
-        count = peer._unread.count(b"\n")
-        del peer._unread[: peer._unread.rfind(b"\n") + 1]
+        peer.receive()
+        count = peer.unread.count(b"\n")
+        del peer.unread[: peer.unread.rfind(b"\n") + 1]
         peer.received.clear()
         peer.send(REPLY * count)
 
@@ -99,7 +100,7 @@ def client_options(rig) -> dict[str, object]:
 @scenario
 async def test_a_dead_host_costs_the_other_cold_servers_nothing(rig):
     """They are connected side by side: who waits for the dead one has long been answered."""
-    with DeadHost() as dead, ScriptedServer(always(b"END\r\n")) as server:
+    with NoServer(drops=True) as dead, ScriptedServer(always(b"END\r\n")) as server:
         mc = rig.client([dead, server.address], ring="modula", timeout=SOON)
         here, there = keys_on(mc, 1)[0], keys_on(mc, 0)[0]
         since = monotonic()

@@ -1,4 +1,4 @@
-"""Struck or cancelled in a look-up or a handshake, a client gives right answers ever after.
+"""Interrupted or cancelled in a look-up or a handshake, a client gives right answers ever after.
 
 The sweeps of tests/contract go through everything else; here connections are cold, to a name, and
 over TLS. Every value is its own key.
@@ -11,19 +11,19 @@ from time import monotonic
 
 import pytest
 
+from mcclient.testing import (
+    Interrupted,
+    Peer,
+    ScriptedServer,
+    Watch,
+    cancel_sweep,
+    interrupt_sweep,
+    settled_descriptors,
+)
 from mcproto.transports._resolve import resolving
 from mcproto.transports._sockets import drive
 from tests.certificates import AUTHORITY
 from tests.contract.rigs import ASYNCIO, BLOCKING, SELECTOR, TRIO, on, scenario
-from tests.contract.scripted import Peer, ScriptedServer
-from tests.contract.sweeps import (
-    AsyncioCancelAt,
-    Strike,
-    Struck,
-    TrioCancelAt,
-    Watch,
-    settled_descriptors,
-)
 from tests.contract.test_interruption import CONNECTING
 
 KEYS = ["key0", "key1", "key2"]
@@ -69,14 +69,13 @@ def test_an_interrupt_at_any_line(rig, name, stride):
         ScriptedServer(echoing, tls=AUTHORITY.server()) as two,
     ):
         master = master_of(rig, one, two)
-        while True:
+        for strike in interrupt_sweep(stride=stride):
             mc = master.clone()
-            strike = Strike(points * stride + 1)
             with Watch() as watch:
                 try:
                     with strike:
                         calls[name](mc)
-                except Struck:
+                except Interrupted:
                     assert [mc.get(key) for key in KEYS] == [key.encode() for key in KEYS]
                 assert mc.get_multi(KEYS) == {key: key.encode() for key in KEYS}, strike.where
                 mc.close()
@@ -85,13 +84,8 @@ def test_an_interrupt_at_any_line(rig, name, stride):
                 assert strike.where is not None
                 assert strike.where[0] in CONNECTING, (strike.where, watch.seen)
             for server in one, two:
-                for thread in server._threads[1:]:
-                    thread.join(20)
-                server.peers.clear()
-                del server._threads[1:]
-            if strike.where is None:
-                break
-            points += 1
+                server.forget()
+            points += strike.struck
     print(f"{points} points")
     assert points * stride > 500
 
@@ -99,20 +93,17 @@ def test_an_interrupt_at_any_line(rig, name, stride):
 def test_an_interrupt_at_any_line_of_a_look_up():
     """All callers share it, so that whoever is struck must leave it good for the next one."""
     points = 0
-    while True:
-        strike = Strike(points + 1)
+    for strike in interrupt_sweep():
         with Watch():
             try:
                 with strike:
                     drive(resolving("localhost", 1, monotonic() + 20))
-            except Struck:
+            except Interrupted:
                 pass
             since = monotonic()
             assert drive(resolving("localhost", 1, monotonic() + 20))
             assert monotonic() - since < 10
-        if strike.where is None:
-            break
-        points += 1
+        points += strike.struck
     print(f"{points} points")
     assert points > 30
     gc.collect()
@@ -121,7 +112,6 @@ def test_an_interrupt_at_any_line_of_a_look_up():
 @on([TRIO, ASYNCIO])
 @scenario
 async def test_a_cancel_at_any_suspension(rig):
-    kind = TrioCancelAt if rig is TRIO else AsyncioCancelAt
     points = 0
     with (
         ScriptedServer(echoing, tls=AUTHORITY.server()) as one,
@@ -130,18 +120,12 @@ async def test_a_cancel_at_any_suspension(rig):
         master = master_of(rig, one, two)
         before = settled_descriptors(set())
         for call in lambda mc: mc.get("key0"), lambda mc: mc.get_multi(KEYS):
-            for due in False, True:
-                k = 0
-                while True:
-                    k += 1
-                    cancel_at = kind(k, due)
-                    mc = master.clone()
-                    await cancel_at(lambda mc=mc, call=call: call(mc))
-                    assert [await mc.get(key) for key in KEYS] == [key.encode() for key in KEYS]
-                    await mc.aclose()
-                    if not cancel_at.struck:
-                        break
-                    points += 1
+            for cancel in cancel_sweep():
+                mc = master.clone()
+                await cancel(lambda mc=mc, call=call: call(mc))
+                assert [await mc.get(key) for key in KEYS] == [key.encode() for key in KEYS]
+                await mc.aclose()
+                points += cancel.struck
     print(f"{points} points")
     assert points > 30
     assert len(settled_descriptors(before)) <= len(before)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import itertools
 import queue
-from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mcclient import ClientPool, PoolClosed, PoolEmpty
@@ -112,7 +111,7 @@ class Scene:
     def wait(self) -> None:
         """What `wait_in_thread` does, with a wait that leaves the stage to others."""
         calls: list[None] = []
-        ticket: Ticket[BlockingClient] = Ticket(partial(calls.append, None))
+        ticket: Ticket[BlockingClient] = Ticket(calls.append)
         self.lender.queue_up(ticket)
         self.steps.wait_until(lambda: bool(calls))
         client = self.redeem(ticket)
@@ -213,6 +212,8 @@ ACTS = [
     switches=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), max_size=20),
     instructions=st.booleans(),
 )
+# Closed just as a slot is to go that is nowhere to be seen.
+@example(2, 1, ["shrink", "shrink", "close"], [(20, 0), (30, 0), (0, 0), (7, 0)], False)
 def test_nothing_is_lost_and_nobody_waits_in_vain(
     opened: int,
     unopened: int,

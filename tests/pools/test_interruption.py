@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from types import FrameType
 
 import pytest
@@ -181,7 +180,7 @@ def test_wherever_it_strikes_those_who_wait_are_served(by_hand: bool, steps: str
     for strike in strikes(steps):
         pool = ClientPool(BlockingClient(), 1)
         calls: list[None] = []
-        ticket: Ticket[BlockingClient] = Ticket(partial(calls.append, None))
+        ticket: Ticket[BlockingClient] = Ticket(calls.append)
         reservation = pool.reserve()
         client = pool.get() if by_hand else reservation.__enter__()
         pool._lender.queue_up(ticket)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -32,7 +31,7 @@ class Waiter:
     def __init__(self) -> None:
         self.got: int | Right | None = None
         self.calls: list[None] = []
-        self.ticket: Ticket[BlockingClient] = Ticket(partial(self.calls.append, None))
+        self.ticket: Ticket[BlockingClient] = Ticket(self.calls.append)
 
     @property
     def woken(self) -> bool:

@@ -224,7 +224,7 @@ CALLS = {
     "flush_all": (),
     "stats": (),
 }
-NOT_CALLED = {"__init__", "clone", "close", "aclose", "forget_connections"}
+NOT_CALLED = {"__init__", "clone", "close", "aclose", "forget_connections", "quiet"}
 
 
 def plain(name: str, result: object) -> object:

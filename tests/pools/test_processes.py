@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -195,9 +196,12 @@ def address():
         yield server.address
 
 
-def exit_with(what: str, address: str) -> None:
+def exit_with(what: str, address: str) -> float:
+    """An interpreter's life and end: how many seconds it took."""
+    began = monotonic()
     ended = run(PREAMBLE + EXITS[what], address)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (0, ""), what
+    return monotonic() - began
 
 
 @pytest.mark.parametrize("what", EXITS)

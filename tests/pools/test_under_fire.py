@@ -2,6 +2,7 @@
 
 Every value is its own key, so an answer that went to somebody else shows. ``-m slow`` does twenty
 times as much; how many calls were made and struck is printed (``-s`` shows it).
+``python3 -m tests.pools.figures F9`` plays the same.
 """
 
 from __future__ import annotations
@@ -31,11 +32,16 @@ short_and_long = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def server(real_memcached: RealMemcached) -> RealMemcached:
+def address(real_memcached: RealMemcached) -> str:
     real_memcached.flush()
-    with Client(real_memcached.address) as mc:
+    fill(real_memcached.address)
+    return real_memcached.address
+
+
+def fill(address: str) -> None:
+    """Have each key say its own name."""
+    with Client(address) as mc:
         mc.set_multi({key: key for key in KEYS})
-    return real_memcached
 
 
 def strike(thread: threading.Thread) -> None:
@@ -47,12 +53,16 @@ def strike(thread: threading.Thread) -> None:
 
 @short_and_long
 def test_threads_interrupted_anywhere_get_their_own_answers(
-    server: RealMemcached, times: int, monkeypatch: pytest.MonkeyPatch
+    address: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What strikes a finalizer, or a callback, is told to this hook and goes no further.
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-    calls = 40_000 * times
-    mc = PooledClient(Client(server.address, timeout=20), 3)
+    print(f"\n{interrupt_threads(address, 40_000 * times)}")
+
+
+def interrupt_threads(address: str, calls: int) -> str:
+    """So many calls of four threads, struck all the time. What there was, in a sentence."""
+    mc = PooledClient(Client(address, timeout=20), 3)
     done = [0] * 4
     struck = [0] * 4
     wrong: list[object] = []
@@ -96,13 +106,13 @@ def test_threads_interrupted_anywhere_get_their_own_answers(
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
-    print(f"\n{sum(done)} calls, struck {sum(struck)} times, {len(wrong)} wrong")
     assert wrong == []
     assert sum(struck) > 100
     assert mc.pool.full()
     assert not mc.pool.lender.queue
     assert all(mc.get(key) == key for key in KEYS)
     mc.close()
+    return f"{sum(done)} calls of threads, struck {sum(struck)} times, 0 wrong"
 
 
 async def use(mc: AsyncPooledClient, random: Random, score: list[int]) -> None:
@@ -121,14 +131,18 @@ async def use(mc: AsyncPooledClient, random: Random, score: list[int]) -> None:
 
 
 @short_and_long
-def test_asyncio_tasks_cancelled_anywhere_get_their_own_answers(
-    server: RealMemcached, times: int
-) -> None:
-    async def main() -> None:
-        mc = AsyncPooledClient(AsyncClient(server.address, timeout=20), 3)
+def test_asyncio_tasks_cancelled_anywhere_get_their_own_answers(address: str, times: int) -> None:
+    print(f"\n{cancel_asyncio_tasks(address, 15_000 * times)}")
+
+
+def cancel_asyncio_tasks(address: str, calls: int) -> str:
+    """So many calls of eight tasks, which are cancelled all the time, and followed by others."""
+
+    async def main() -> str:
+        mc = AsyncPooledClient(AsyncClient(address, timeout=20), 3)
         chance, score, cancelled = Random(1), [0, 0], 0
         tasks = [asyncio.create_task(use(mc, chance, score)) for _ in range(8)]
-        while sum(score) < 15_000 * times:
+        while sum(score) < calls:
             for _ in range(chance.randrange(30)):
                 await asyncio.sleep(0)
             victim = tasks.pop(chance.randrange(8))
@@ -140,21 +154,25 @@ def test_asyncio_tasks_cancelled_anywhere_get_their_own_answers(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        print(f"\n{score[1]} calls, {cancelled} cancels, {score[0]} wrong")
         assert score[0] == 0
         assert cancelled > 100
         assert mc.pool.full()
         await mc.aclose()
+        return f"{score[1]} calls of asyncio's tasks, {cancelled} cancels, 0 wrong"
 
-    asyncio.run(main())
+    return asyncio.run(main())
 
 
 @short_and_long
-def test_trio_tasks_cancelled_anywhere_get_their_own_answers(
-    server: RealMemcached, times: int
-) -> None:
-    async def main() -> None:
-        mc = AsyncPooledClient(AsyncClient(server.address, timeout=20), 3)
+def test_trio_tasks_cancelled_anywhere_get_their_own_answers(address: str, times: int) -> None:
+    print(f"\n{cancel_trio_tasks(address, 15_000 * times)}")
+
+
+def cancel_trio_tasks(address: str, calls: int) -> str:
+    """`cancel_asyncio_tasks`, with trio's."""
+
+    async def main() -> str:
+        mc = AsyncPooledClient(AsyncClient(address, timeout=20), 3)
         chance, score, cancelled = Random(2), [0, 0], 0
 
         async def scoped(scope: trio.CancelScope) -> None:
@@ -163,7 +181,7 @@ def test_trio_tasks_cancelled_anywhere_get_their_own_answers(
 
         async with trio.open_nursery() as nursery:
             scopes: list[trio.CancelScope] = []
-            while sum(score) < 15_000 * times:
+            while sum(score) < calls:
                 while len(scopes) < 8:
                     scopes.append(trio.CancelScope())
                     nursery.start_soon(scoped, scopes[-1])
@@ -172,13 +190,13 @@ def test_trio_tasks_cancelled_anywhere_get_their_own_answers(
                 scopes.pop(chance.randrange(8)).cancel()
                 cancelled += 1
             nursery.cancel_scope.cancel()
-        print(f"\n{score[1]} calls, {cancelled} cancels, {score[0]} wrong")
         assert score[0] == 0
         assert cancelled > 100
         assert mc.pool.full()
         await mc.aclose()
+        return f"{score[1]} calls of trio's tasks, {cancelled} cancels, 0 wrong"
 
-    trio.run(main)
+    return trio.run(main)
 
 
 GREENLETS = """
@@ -214,20 +232,23 @@ gevent.joinall([gevent.spawn(work, seed) for seed in range(8)], raise_error=True
 assert mc.pool.full(), mc.pool
 assert all(mc.get(key) == key for key in KEYS)
 assert struck > 100, struck
-print(f"{done} calls, {struck} timeouts, 0 wrong")
+print(f"{done} calls of greenlets, {struck} timeouts, 0 wrong", end="")
 """
 
 
 @short_and_long
-def test_greenlets_timed_out_anywhere_get_their_own_answers(
-    server: RealMemcached, times: int
-) -> None:
+def test_greenlets_timed_out_anywhere_get_their_own_answers(address: str, times: int) -> None:
+    print(f"\n{time_out_greenlets(address, 30_000 * times)}")
+
+
+def time_out_greenlets(address: str, calls: int) -> str:
+    """So many calls of eight greenlets, which a `gevent.Timeout` strikes all the time."""
     ended = subprocess.run(
-        [sys.executable, "-c", GREENLETS, server.address, str(30_000 * times)],
+        [sys.executable, "-c", GREENLETS, address, str(calls)],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50 * times,
+        timeout=50 * max(1, calls / 30_000),
     )
-    print(f"\n{ended.stdout}")
     assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcproto import NEED_DATA, RemoteProtocolError, meta
-from mcproto._direct import get_forms, set_forms
+from mcproto._direct import SizeWords, get_forms, set_forms
 
 
 def test_every_request_of_the_direct_door_is_the_plain_command_s():
@@ -20,6 +20,19 @@ def test_every_request_of_the_direct_door_is_the_plain_command_s():
         assert command.decode(stored).code == "HD"
         command = meta.Set("key", b"value", F=7, O=token, T=60)
         assert full % (b"key", 5, 7, 60, b"value") == command.encode()
+
+
+@given(st.binary(max_size=40), st.integers(0, (1 << 32) - 1))
+def test_a_set_that_is_joined_is_the_plain_command_s(value, flags):
+    words = SizeWords(flags)[len(value)]
+    joined = b"".join((b"ms ", b"key", words, b"se", b"\r\n", value, b"\r\n"))
+    assert joined == meta.Set("key", value, F=flags or None, O=b"se").encode()
+
+
+def test_what_is_remembered_of_sizes_is_bounded():
+    words = SizeWords(16)
+    assert [words[size] for size in range(5000)] == [b" %d F16 O" % n for n in range(5000)]
+    assert len(words) <= 4096
 
 
 def test_neighbouring_requests_never_share_a_token():

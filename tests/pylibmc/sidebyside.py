@@ -14,6 +14,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+# Sizes of the kernel's buffers, which are not asked for here.
+UNASKED = {"_socket_send_size", "_socket_recv_size"}
+
 KEYS: list[Any] = [f"key:{n}" for n in range(12)]
 ODD_KEYS: list[Any] = [
     "", b"", b"key:1", "schl\u00fcssel", "schl\u00fcssel".encode(), b"\xff\xfe", "x" * 250,
@@ -32,6 +35,27 @@ _LONG_PREFIX = "z" * 249
 PREFIXES: list[Any] = ["", "", b"", "p:", b"q:", "\u00fc", None, 5, _LONG_PREFIX]
 LEVELS: list[Any] = [-1, -1, 0, 1, 9, 10, -2, None]
 SHORTEST: list[Any] = [0, 0, 1, 100, 10**6, 2**32, -1, None]
+DELAYS: list[Any] = [0, 0, 1000, -5, False, 1.0, None, "0"]
+GROUPS: list[Any] = ["items", "slabs", "settings", "sizes", "bogus", "", b"items", 5, None]
+BEHAVIORS: list[Any] = [
+    {"tcp_nodelay": True}, {"tcp_keepalive": 1}, {"no_block": True}, {"hash": "md5"},
+    {"hash": "fnv1a_32", "ketama": True}, {"hash": "default", "ketama": False},
+    {"ketama_weighted": True}, {"distribution": "modula"}, {"distribution": "consistent"},
+    {"connect_timeout": 1000, "retry_timeout": 3}, {"failure_limit": 2}, {"dead_timeout": 7},
+    {"pickle_protocol": 2}, {"pickle_protocol": -1}, {"_sort_hosts": True}, {"cas": True}, {}, None,
+    {"failure_limit": 0}, {"hash": "none"}, {"hash": "hsieh"}, {"distribution": "consistent max"},
+    {"unknown": 1}, {"hash": 1}, {"tcp_nodelay": "yes"}, {"tcp_nodelay": None}, {"cas": 1.0}, 5,
+]  # fmt: skip
+
+
+_STORING = ("val", "time", "min_compress_len", "compress_level")
+NAMES = {
+    **dict.fromkeys(["set", "add", "replace", "append", "prepend"], _STORING),
+    **dict.fromkeys(["get_multi", "delete_multi"], ("key_prefix",)),
+    **dict.fromkeys(["set_multi", "add_multi"], ("time", "key_prefix", *_STORING[2:])),
+    "incr_multi": ("key_prefix", "delta"),
+    "cas": ("val", "cas", "time"),
+}
 
 
 class Unique(NamedTuple):
@@ -46,6 +70,7 @@ class Unique(NamedTuple):
 class Call(NamedTuple):
     method: str
     arguments: tuple[Any, ...]
+    keywords: dict[str, Any] = {}
 
 
 class Outcome(NamedTuple):
@@ -99,6 +124,14 @@ def calls(seed: int, number: int, binary: bool, namespace: bytes = b"") -> Itera
         options = (chance.choice(TIMES), chance.choice(SHORTEST), chance.choice(LEVELS))
         return (key(), value()) if plain else (key(), value(), *options[: chance.randrange(1, 4)])
 
+    def by_name(call: Call) -> Call:
+        """The arguments behind the first as keywords, where the method knows them by name."""
+        names = NAMES.get(call.method)
+        if names is None or chance.random() < 0.7:
+            return call
+        first, *others = call.arguments
+        return Call(call.method, (first,), dict(zip(names, others, strict=False)))
+
     def multi_options(*middle: Any) -> tuple[Any, ...]:
         return middle if chance.random() < 0.4 else ()
 
@@ -135,10 +168,14 @@ def calls(seed: int, number: int, binary: bool, namespace: bytes = b"") -> Itera
         ("deserialize", lambda: (chance.choice([b"12", b"x", b"", b"\xff"]), chance.randrange(40))),
         ("disconnect_all", lambda: ()),
         ("clone", lambda: ()),
+        ("flush_all", lambda: (chance.choice(DELAYS),)),
+        ("get_stats", lambda: (*(() if chance.random() < 0.5 else (chance.choice(GROUPS),)),)),
+        ("get_behaviors", lambda: ()),
+        ("set_behaviors", lambda: (chance.choice(BEHAVIORS),)),
     ]  # fmt: skip
     for _ in range(number):
         method, arguments = chance.choice(makers)
-        yield Call(method, arguments())
+        yield by_name(Call(method, arguments()))
 
 
 class Player:
@@ -149,12 +186,10 @@ class Player:
         self._unique: int | None = None
 
     def play(self, call: Call) -> Outcome:
-        arguments = [
-            each.of(self._unique) if isinstance(each, Unique) else _fresh(each)
-            for each in call.arguments
-        ]
+        arguments = [self._own(each) for each in call.arguments]
+        keywords = {name: self._own(each) for name, each in call.keywords.items()}
         try:
-            result = getattr(self.client, call.method)(*arguments)
+            result = getattr(self.client, call.method)(*arguments, **keywords)
         except Exception as error:
             return Outcome(error=type(error).__name__)
         if call.method == "gets":
@@ -162,7 +197,14 @@ class Player:
             result = (result[0], result[1] is not None)
         if call.method == "clone":
             self.client, result = result, None
+        if call.method == "get_stats":
+            result = [sorted(entries) for _, entries in result]
+        if call.method == "get_behaviors":
+            result = {name: result[name] for name in result if name not in UNASKED}
         return Outcome(result)
+
+    def _own(self, argument: Any) -> Any:
+        return argument.of(self._unique) if isinstance(argument, Unique) else _fresh(argument)
 
 
 def _fresh(argument: Any) -> Any:
@@ -196,7 +238,7 @@ _YOUR_MISTAKES = {
 
 
 def _several_faults(call: Call, real: Outcome, ours: Outcome) -> bool:
-    several = len(call.arguments) > 1 or call.method.endswith("_multi")
+    several = len(call.arguments) + len(call.keywords) > 1 or call.method.endswith("_multi")
     return several and {real.error, ours.error} <= _YOUR_MISTAKES
 
 
@@ -219,6 +261,8 @@ _IN_STEPS = ("set_multi", "add_multi", "incr_multi", "delete_multi")
 
 def has_stopped(call: Call, real: Outcome) -> bool:
     """Whether the two servers may hold different things from now on."""
+    if call.method == "flush_all":
+        return True  # which of this second's items it has taken is a matter of milliseconds
     return call.method in _IN_STEPS and real.error is not None
 
 

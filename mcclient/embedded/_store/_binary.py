@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mcproto import BinaryReply, ErrorReply, Stats, Status, binary
 
-from ._classic import touched_item
 from ._items import TOO_LARGE, StoredItem, expiry
 
 TYPE_CHECKING = False
@@ -24,19 +23,22 @@ __all__ = ["BINARY", "statistics"]
 
 
 def _get(items: Items, command: binary.Get, now: float) -> BinaryReply:
-    items.counts["cmd_get"] += 1
-    item = items.find(command.key, now)
+    item = items.get(command.key, now)
     if item is None:
-        items.counts["get_misses"] += 1
         return _miss(command)
-    items.counts["get_hits"] += 1
     items.use(item, now)
     return _hit(command, item)
 
 
 def _get_and_touch(items: Items, command: binary.Gat, now: float) -> BinaryReply:
-    item = touched_item(items, command.key, command.exptime, now)
+    item = items.touch(command.key, expiry(command.exptime, now), now)
+    _count_got(items, command.key, item)
     return _miss(command) if item is None else _hit(command, item)
+
+
+def _count_got(items: Items, key: bytes, item: StoredItem | None) -> None:
+    if items.prefixes is not None:
+        items.prefixes.got(key, item is not None)
 
 
 def _miss(command: binary.Get) -> BinaryReply:
@@ -52,7 +54,8 @@ def _flags(item: StoredItem) -> bytes:
 
 
 def _touch(items: Items, command: binary.Touch, now: float) -> BinaryReply:
-    item = touched_item(items, command.key, command.exptime, now)
+    item = items.touch(command.key, expiry(command.exptime, now), now)
+    _count_got(items, command.key, item)
     if item is None:
         return BinaryReply(binary.KEY_NOT_FOUND)
     return BinaryReply(cas=item.cas, extras=_flags(item))
@@ -77,15 +80,17 @@ def _store(mode: str, not_stored: int) -> Callable[[Items, Storage, float], Bina
     failures = {**_FAILURES, Status.NOT_STORED: not_stored}
 
     def store(items: Items, command: Storage, now: float) -> BinaryReply:
+        if items.prefixes is not None:
+            items.prefixes.set(command.key)
         expires = expiry(command.exptime, now)
         new = StoredItem(command.key, command.value, flags=command.flags, expires=expires)
-        refusal = items.refusal(new)
+        refusal = items.refusal(new, mode, now)
         if refusal is not None:
             if mode == "S":
                 # Better nothing than what somebody has tried to replace.
                 items.discard(command.key)
             return _refused(refusal)
-        if command.cas:
+        if command.cas and items.has_cas:
             # Whatever it was before: an ADD finds nothing where it should.
             return _stored(new, items.store(new, "S", now, cas=command.cas), failures)
         return _stored(new, items.store(new, mode, now), failures)
@@ -95,8 +100,10 @@ def _store(mode: str, not_stored: int) -> Callable[[Items, Storage, float], Bina
 
 def _concatenate(mode: str) -> Callable[[Items, Concatenation, float], BinaryReply]:
     def concatenate(items: Items, command: Concatenation, now: float) -> BinaryReply:
+        if items.prefixes is not None:
+            items.prefixes.set(command.key)
         new = StoredItem(command.key, command.value)
-        refusal = items.refusal(new)
+        refusal = items.refusal(new, mode, now)
         if refusal is not None:
             return _refused(refusal)
         return _stored(new, items.store(new, mode, now, cas=command.cas), _FAILURES)
@@ -105,14 +112,15 @@ def _concatenate(mode: str) -> Callable[[Items, Concatenation, float], BinaryRep
 
 
 def _delete(items: Items, command: binary.Delete, now: float) -> BinaryReply:
+    if items.prefixes is not None:
+        items.prefixes.deleted(command.key)
     item = items.find(command.key, now)
     if item is None:
         items.counts["delete_misses"] += 1
         return BinaryReply(binary.KEY_NOT_FOUND)
     if command.cas and command.cas != item.cas:
         return BinaryReply(binary.KEY_EXISTS)
-    items.counts["delete_hits"] += 1
-    items.remove(item)
+    items.delete(item, b"delete")
     return BinaryReply()
 
 
@@ -122,11 +130,16 @@ def _arithmetic(items: Items, command: binary.Incr | binary.Decr, now: float) ->
     result = items.count(key, command.delta, now, down=down, cas=command.cas)
     if result is Status.NOT_FOUND and command.initial is not None:
         result = command.initial
-        items.link(StoredItem(key, b"%d" % result, expires=expiry(command.exptime, now)), now)
+        first = StoredItem(key, b"%d" % result, expires=expiry(command.exptime, now))
+        refusal = items.refusal(first, "E", now)
+        if refusal is not None:
+            return _refused(refusal)
+        items.link(first, now)
     if isinstance(result, int):
         return BinaryReply(cas=items.peek(key).cas, value=result.to_bytes(8, "big"))
     if isinstance(result, ErrorReply):
-        return BinaryReply(binary.NON_NUMERIC)
+        is_full = result.kind == "SERVER_ERROR"
+        return BinaryReply(binary.OUT_OF_MEMORY if is_full else binary.NON_NUMERIC)
     if result is Status.NOT_FOUND:
         items.counts["decr_misses" if down else "incr_misses"] += 1
     return BinaryReply(_FAILURES[result])
@@ -134,11 +147,22 @@ def _arithmetic(items: Items, command: binary.Incr | binary.Decr, now: float) ->
 
 def statistics(group: str | None, reply: Reply) -> Stats | BinaryReply:
     """The answer to STAT where the text protocol has *reply* for the same group."""
+    words = (group or "").split(" ")
+    if words[0] == "detail":
+        return _detail(words[1:], reply)
     # Some groups are written line by line, and not to be had in frames.
-    if isinstance(reply, Stats) and (group or "").split(" ")[0] not in ("cachedump", "conns"):
+    if isinstance(reply, Stats) and words[0] not in ("cachedump", "conns"):
         return reply
     # Orders have nothing to show.
     return Stats() if isinstance(reply, Status) else BinaryReply(binary.KEY_NOT_FOUND)
+
+
+def _detail(words: list[str], reply: Reply) -> Stats | BinaryReply:
+    if isinstance(reply, Stats):
+        # The lines of the text protocol, in one piece.
+        lines = [f"PREFIX {name} {value}\r\n" for name, value in reply.entries.items()]
+        return Stats({"detailed": "".join([*lines, "END\r\n"])})
+    return Stats() if isinstance(reply, Status) or not words else BinaryReply(binary.KEY_NOT_FOUND)
 
 
 BINARY: Answers = {

@@ -30,12 +30,8 @@ def _get(items: Items, command: Get, now: float) -> Values:
         keys = command.keys
     found: list[StoredItem] = []
     for key in keys:
-        items.counts["cmd_get"] += 1
-        item = items.find(key, now)
-        if item is None:
-            items.counts["get_misses"] += 1
-        else:
-            items.counts["get_hits"] += 1
+        item = items.get(key, now)
+        if item is not None:
             items.use(item, now)
             found.append(item)
     return _shown(found, command.with_cas)
@@ -43,7 +39,11 @@ def _get(items: Items, command: Get, now: float) -> Values:
 
 def _get_and_touch(items: Items, command: Gat, now: float) -> Values:
     keys = (command.key,) if isinstance(command, classic.Gat) else command.keys
-    touched = [touched_item(items, key, command.exptime, now) for key in keys]
+    expires = expiry(command.exptime, now)
+    touched = [items.touch(key, expires, now) for key in keys]
+    if items.prefixes is not None:
+        for key, item in zip(keys, touched, strict=True):
+            items.prefixes.got(key, item is not None)
     return _shown([item for item in touched if item is not None], command.with_cas)
 
 
@@ -51,43 +51,33 @@ def _shown(found: list[StoredItem], with_cas: bool) -> Values:
     return Values([Item(i.key, i.flags, i.value, i.cas if with_cas else None) for i in found])
 
 
-def touched_item(items: Items, key: bytes, exptime: int, now: float) -> StoredItem | None:
-    """The item under a key, with a new expiry."""
-    items.counts["cmd_touch"] += 1
-    item = items.find(key, now)
-    if item is None:
-        items.counts["touch_misses"] += 1
-        return None
-    items.counts["touch_hits"] += 1
-    items.use(item, now)
-    item.expires = expiry(exptime, now)
-    return item
-
-
 def _touch(items: Items, command: classic.Touch, now: float) -> Status:
-    item = touched_item(items, command.key, command.exptime, now)
+    item = items.touch(command.key, expiry(command.exptime, now), now)
     return Status.NOT_FOUND if item is None else Status.TOUCHED
 
 
 def _delete(items: Items, command: classic.Delete, now: float) -> Status:
+    if items.prefixes is not None:
+        items.prefixes.deleted(command.key)
     item = items.find(command.key, now)
     if item is None:
         items.counts["delete_misses"] += 1
         return Status.NOT_FOUND
-    items.counts["delete_hits"] += 1
-    items.remove(item)
+    items.delete(item, b"delete")
     return Status.DELETED
 
 
-def _new(command: Storage | classic.Cas, now: float) -> StoredItem:
+def _new(items: Items, command: Storage | classic.Cas, now: float) -> StoredItem:
+    if items.prefixes is not None:
+        items.prefixes.set(command.key)
     expires = expiry(command.exptime, now)
     return StoredItem(command.key, command.value, flags=command.flags, expires=expires)
 
 
 def _store(mode: str) -> Callable[[Items, Storage, float], Status | ErrorReply]:
     def store(items: Items, command: Storage, now: float) -> Status | ErrorReply:
-        new = _new(command, now)
-        refusal = items.refusal(new)
+        new = _new(items, command, now)
+        refusal = items.refusal(new, mode, now)
         if refusal is None:
             return items.store(new, mode, now)
         if mode == "S":
@@ -99,8 +89,8 @@ def _store(mode: str) -> Callable[[Items, Storage, float], Status | ErrorReply]:
 
 
 def _cas(items: Items, command: classic.Cas, now: float) -> Status | ErrorReply:
-    new = _new(command, now)
-    return items.refusal(new) or items.store(new, "S", now, cas=command.cas)
+    new = _new(items, command, now)
+    return items.refusal(new, "S", now) or items.store(new, "S", now, cas=command.cas)
 
 
 def _arithmetic(

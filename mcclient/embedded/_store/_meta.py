@@ -60,7 +60,7 @@ def _number(letter: str, number: int) -> Flags:
     return [(letter, b"%d" % number)]
 
 
-def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
+def _get(items: Items, command: meta.Get, now: float) -> MetaReply | ErrorReply:
     item = items.find(command.item_key, now)
     _count_get(items, command, item)
     created = item is None
@@ -68,6 +68,9 @@ def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
         if command.N is None:
             return _without_item("EN", command)
         item = StoredItem(command.item_key, b"")
+        refusal = items.refusal(item, "E", now)
+        if refusal is not None:
+            return refusal
         items.link(item, now, command.E)
     flags: Flags = []
     won = created
@@ -104,12 +107,20 @@ def _get(items: Items, command: meta.Get, now: float) -> MetaReply:
 
 
 def _count_get(items: Items, command: meta.Get, item: StoredItem | None) -> None:
+    counts = items.counts
     if item is None and command.N is None:
-        items.counts.update(("cmd_get", "get_misses"))
+        counts["cmd_get"] += 1
+        counts["get_misses"] += 1
     elif command.T is None:
-        items.counts.update(("cmd_get", "get_hits"))
+        counts["cmd_get"] += 1
+        counts["get_hits"] += 1
+        if item is not None:
+            item.slab.hits += 1
     else:
-        items.counts.update(("cmd_touch", "touch_hits"))
+        counts["cmd_touch"] += 1
+        counts["touch_hits"] += 1
+        if item is not None:
+            item.slab.counts["touch_hits"] += 1
 
 
 def _tokens(item: StoredItem, won: bool) -> Flags:
@@ -138,7 +149,7 @@ def _set(items: Items, command: meta.Set, now: float) -> MetaReply | ErrorReply:
         expires=expiry(ttl or 0, now),
         is_base64=command.b,
     )
-    refusal = items.refusal(new)
+    refusal = items.refusal(new, mode, now)
     if refusal is not None:
         # In any mode: better nothing than what somebody has tried to change.
         items.discard(new.key)
@@ -180,8 +191,7 @@ def _delete(items: Items, command: meta.Delete, now: float) -> MetaReply:
         item.won = False
         items.mark(item, command.E)
     elif not command.x:
-        items.counts["delete_hits"] += 1
-        items.remove(item)
+        items.delete(item, b"md")
     return _without_item("HD", command)
 
 
@@ -189,7 +199,7 @@ def _arithmetic(items: Items, command: meta.Arithmetic, now: float) -> MetaReply
     key = command.item_key
     delta = 1 if command.D is None else command.D
     down = command.M in ("D", "-")
-    before = items.find(key, now) if items.like.touches_what_was_there else None
+    before = items.peek(key) if items.like.touches_what_was_there and key in items else None
     result = items.count(key, delta, now, down=down, cas=command.C, unique=command.E)
     if isinstance(result, ErrorReply):
         return result
@@ -197,13 +207,16 @@ def _arithmetic(items: Items, command: meta.Arithmetic, now: float) -> MetaReply
     if created:
         result = command.J or 0
         first = StoredItem(key, b"%d" % result, expires=expiry(command.N or 0, now))
+        refusal = items.refusal(first, "E", now)
+        if refusal is not None:
+            return refusal
         items.link(first, now, command.E)
     if isinstance(result, Status):
         if result is Status.NOT_FOUND:
             items.counts["decr_misses" if down else "incr_misses"] += 1
         return _without_item(_CODES[result], command)
     item = items.peek(key)
-    touched = before or item
+    touched = item if created or before is None else before
     flags: Flags = []
     for letter in command.letters:
         match letter:
@@ -231,7 +244,7 @@ def _debug(items: Items, command: meta.Debug, now: float) -> MetaReply:
         "la": item.idle(now),
         "cas": item.cas,
         "fetch": "yes" if item.fetched else "no",
-        "cls": item.size_class,
+        "cls": item.slab.number,
         "size": item.size,
     }
     return MetaReply("ME", [key, *[(name, str(fact).encode()) for name, fact in facts.items()]])

@@ -1,22 +1,24 @@
 """The groups of ``stats``: memcached's names, in its order.
 
-The counters are true.  What they would count in memcached and we do not have (slabs, threads, a
-crawler) is 0, or memcached's default.  What the store cannot know, the server fills in.
+The counters are true.  What they would count in memcached and we do not have (threads, queues that
+are hot or warm) is 0, or memcached's default.  What the store cannot know, the server fills in.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from math import inf
 
 from mcproto import ErrorReply, Stats, Status, admin
+
+from ._slabs import PAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from . import Store
-    from ._items import StoredItem
+    from ._slabs import SlabClass
 
 # "name": 0 everywhere else.
 _GENERAL = """
@@ -44,10 +46,11 @@ _SETTINGS = """
     maxbytes maxconns=1024 tcpport udpport inter=NULL verbosity oldest evictions=on
     domain_socket=NULL umask=700 shutdown_command=no growth_factor=1.25 chunk_size=48 num_threads=1
     num_threads_per_udp=1 stat_key_prefix=: detail_enabled=no reqs_per_event=20 cas_enabled=yes
-    tcp_backlog=1024 binding_protocol=ascii auth_enabled_sasl=no auth_enabled_ascii=no item_size_max
+    tcp_backlog=1024 binding_protocol=auto-negotiate auth_enabled_sasl=no auth_enabled_ascii=no
+    item_size_max
     maxconns_fast=yes hashpower_init slab_reassign=yes slab_automove=1 slab_automove_ratio=0.80
-    slab_automove_window=10 slab_chunk_max=524288 lru_crawler=yes lru_crawler_sleep=100
-    lru_crawler_tocrawl tail_repair_time flush_enabled=yes dump_enabled=no hash_algorithm=murmur3
+    slab_automove_window=30 slab_chunk_max=524288 lru_crawler=yes lru_crawler_sleep=100
+    lru_crawler_tocrawl tail_repair_time flush_enabled=yes dump_enabled=yes hash_algorithm=murmur3
     lru_maintainer_thread=yes lru_segmented=no hot_lru_pct=20 warm_lru_pct=40 hot_max_factor=0.20
     warm_max_factor=2.00 temp_lru=no temporary_ttl=61 idle_timeout watcher_logbuf_size=262144
     worker_logbuf_size=65536 read_buf_mem_limit track_sizes=no inline_ascii_response=no
@@ -55,9 +58,14 @@ _SETTINGS = """
     ext_wbuf_size=4194304 ext_compact_under ext_drop_under ext_max_sleep=1000000 ext_max_frag=0.80
     slab_automove_freeratio=0.010 ext_drop_unread=no ssl_enabled=no ssl_chain_cert=(null)
     ssl_key=(null) ssl_verify_mode ssl_keyformat=1 ssl_ciphers=NULL ssl_ca_cert=NULL
-    ssl_wbuf_size=16384 ssl_session_cache=no ssl_kernel_tls=no ssl_min_version=tlsv1.2 num_napi_ids
+    ssl_wbuf_size=16384 ssl_session_cache=no ssl_kernel_tls=no ssl_min_version=tlsv1.2
+    num_napi_ids=(null)
     memory_file=(null) client_flags_size=4
 """
+
+_OF_CHUNKS = """
+    get_hits cmd_set delete_hits incr_hits decr_hits cas_hits cas_badval touch_hits
+""".split()
 
 _OF_A_CLASS = """
     number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted
@@ -73,25 +81,67 @@ def _defaults(text: str) -> dict[str, str]:
     return {name: value or "0" for name, _, value in pairs}
 
 
+# Not all that is counted is shown here.
+_COUNTED = frozenset(_defaults(_GENERAL))
+
+
 def stats(store: Store, group: str | None, now: float) -> Stats | Status | ErrorReply:
-    """The answer to ``stats``. Of a group's words only the first matters."""
-    match group.split(" ")[0] if group else None:
-        case None:
+    """The answer to ``stats``. Of a group's words only the first matters, but to some."""
+    words = group.split(" ") if group else [""]
+    match words[0]:
+        case "":
             return _general(store, now)
         case "settings":
             return _settings(store)
         case "items":
             return _items(store, now)
+        case "slabs":
+            return _slabs(store)
         case "reset":
-            store.items.counts.clear()
-            store.items.class_counts.clear()
+            store.items.reset_counts()
+            store.prefixes.clear()
             return Status.RESET
         case "sizes":
-            return Stats({"sizes_status": "disabled"})
+            return _sizes(store)
+        case "detail":
+            return _detail(store, words[1:])
         case "cachedump":
-            return _cachedump(store, (group or "").split(" ")[1:])
+            return _cachedump(store, words[1:])
+        case "conns" | "extstore":
+            return Stats()
         case _:
             return ErrorReply("ERROR")
+
+
+_DUMP_NOT_ALLOWED = ErrorReply("CLIENT_ERROR", "stats cachedump not allowed")
+_DETAIL_NOT_ALLOWED = ErrorReply("CLIENT_ERROR", "stats detail not allowed")
+_USAGE_OF_DETAIL = ErrorReply("CLIENT_ERROR", "usage: stats detail on|off|dump")
+
+
+def _detail(store: Store, words: list[str]) -> Stats | Status | ErrorReply:
+    if not (store.dumps or store.items.like.details_anyway):
+        return _DETAIL_NOT_ALLOWED
+    match words[:1]:
+        case ["on"]:
+            store.items.prefixes = store.prefixes
+        case ["off"]:
+            store.items.prefixes = None
+        case ["dump"]:
+            return Stats(store.prefixes.entries())
+        case _:
+            return _USAGE_OF_DETAIL
+    return Status.OK
+
+
+# Sizes are counted in steps of so many bytes.
+_STEP = 32
+
+
+def _sizes(store: Store) -> Stats:
+    if not store.track_sizes:
+        return Stats({"sizes_status": "disabled"})
+    counts = Counter([-(-item.size // _STEP) * _STEP for item in store.items])
+    return Stats({str(size): str(count) for size, count in sorted(counts.items())})
 
 
 # The largest reply of this kind, in bytes, and what a line of it needs beside the key.
@@ -100,6 +150,8 @@ _REST_OF_A_LINE = 30
 
 
 def _cachedump(store: Store, words: list[str]) -> Stats | ErrorReply:
+    if not store.dumps:
+        return _DUMP_NOT_ALLOWED
     if len(words) < 2:
         return ErrorReply("CLIENT_ERROR", "bad command line")
     unsigned = store.items.like.unsigned
@@ -110,7 +162,9 @@ def _cachedump(store: Store, words: list[str]) -> Stats | ErrorReply:
         return ErrorReply("CLIENT_ERROR", "Illegal slab id")
     entries: dict[str, str] = {}
     size = 0
-    for item in reversed([item for item in store.items if item.size_class == number]):
+    classes = store.items.slabs.classes
+    items = classes[number - 1].items if 1 <= number <= len(classes) else {}
+    for item in reversed(items.values()):
         size += len(item.key) + _REST_OF_A_LINE
         if size > _LARGEST_DUMP or (limit and len(entries) == limit):
             break
@@ -128,8 +182,10 @@ def _general(store: Store, now: float) -> Stats:
         "limit_maxbytes": items.memory,
         "bytes": items.taken,
         "curr_items": len(items),
+        "slabs_moved": items.slabs.moved,
     }
-    return _shown(store, _defaults(_GENERAL) | _texts(items.counts) | _texts(known))
+    counted = {name: count for name, count in items.counts.items() if name in _COUNTED}
+    return _shown(store, _defaults(_GENERAL) | _texts(counted) | _texts(known))
 
 
 def _settings(store: Store) -> Stats:
@@ -137,9 +193,22 @@ def _settings(store: Store) -> Stats:
     known = {
         "maxbytes": items.memory,
         "verbosity": store.verbosity,
+        "evictions": "on" if items.evicts else "off",
+        "stat_key_prefix": store.prefixes.delimiter.decode(),
+        "detail_enabled": _yes(items.prefixes is not None),
+        "cas_enabled": _yes(items.has_cas),
         "item_size_max": items.item_size,
+        "slab_chunk_max": items.slabs.chunk_max,
+        "lru_crawler": _yes(store.crawls),
+        "flush_enabled": _yes(store.flushes),
+        "dump_enabled": _yes(store.dumps),
+        "track_sizes": _yes(store.track_sizes),
     }
-    return _shown(store, _defaults(_SETTINGS) | _texts(known))
+    return _shown(store, _defaults(_SETTINGS) | _texts(known) | store.settings)
+
+
+def _yes(setting: bool) -> str:
+    return "yes" if setting else "no"
 
 
 def _shown(store: Store, entries: dict[str, str]) -> Stats:
@@ -148,20 +217,44 @@ def _shown(store: Store, entries: dict[str, str]) -> Stats:
 
 
 def _items(store: Store, now: float) -> Stats:
-    by_class: defaultdict[int, list[StoredItem]] = defaultdict(list)
-    for item in store.items:
-        by_class[item.size_class].append(item)
     entries: dict[str, str] = {}
-    for number, items in sorted(by_class.items()):
-        # One queue, which is called cold: so is the one that memcached evicts from.
-        counts = store.items.class_counts[number] + Counter(
-            number=len(items),
-            number_cold=len(items),
-            age=items[0].idle(now),
-            mem_requested=sum([item.size for item in items]),
-        )
-        entries |= {f"items:{number}:{name}": str(counts[name]) for name in _OF_A_CLASS}
+    for slab in store.items.slabs.classes:
+        if slab.items:
+            # One queue, which is called cold: so is the one that memcached evicts from.
+            counts = slab.counts + Counter(
+                number=len(slab.items),
+                number_cold=len(slab.items),
+                age=next(iter(slab.items.values())).idle(now),
+                mem_requested=slab.requested,
+                hits_to_cold=slab.hits,
+            )
+            entries |= {f"items:{slab.number}:{name}": str(counts[name]) for name in _OF_A_CLASS}
     return Stats(entries)
+
+
+def _slabs(store: Store) -> Stats:
+    slabs = store.items.slabs
+    entries: dict[str, int] = {}
+    active = [slab for slab in slabs.classes if slab.pages]
+    for slab in active:
+        entries |= {f"{slab.number}:{name}": count for name, count in _chunks(slab).items()}
+    entries["active_slabs"] = len(active)
+    entries["total_malloced"] = slabs.pages * PAGE
+    return Stats(_texts(entries))
+
+
+def _chunks(slab: SlabClass) -> dict[str, int]:
+    counts = slab.counts + Counter(get_hits=slab.hits, cmd_set=slab.sets)
+    return {
+        "chunk_size": slab.chunk_size,
+        "chunks_per_page": slab.per_page,
+        "total_pages": slab.pages,
+        "total_chunks": slab.pages * slab.per_page,
+        "used_chunks": slab.used,
+        "free_chunks": slab.free,
+        "free_chunks_end": 0,
+        **{name: counts[name] for name in _OF_CHUNKS},
+    }
 
 
 def _texts(values: Mapping[str, int | str]) -> dict[str, str]:
