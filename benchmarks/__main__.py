@@ -39,7 +39,14 @@ def main() -> int:
         metavar="NAME",
         help=f"this one, and others that are named so: {', '.join(NAMES)}; or NAME/WORKLOAD",
     )
-    parser.add_argument("--from", dest="file", type=Path, help="measure nothing: show this run")
+    parser.add_argument(
+        "--from",
+        dest="files",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing: show this run, and others that are named so",
+    )
     parser.add_argument("--plot", type=Path, help="write a picture (SVG) of the table there")
     parser.add_argument("--docs", action="store_true", help="write the table and the plot to docs/")
     options = parser.parse_args()
@@ -48,8 +55,10 @@ def main() -> int:
     if unknown:
         parser.error(f"--only: there is no benchmark {unknown[0]}, only {', '.join(NAMES)}")
 
-    if options.file is not None:
-        found = json.loads(options.file.read_text())
+    found: dict[str, Any] = {}
+    if options.files:
+        for file in options.files:
+            found |= json.loads(file.read_text())
     else:
         passed_on = ["--seconds", str(options.seconds), *(["--quick"] if options.quick else [])]
         if options.cpu is not None:

@@ -85,7 +85,7 @@ def as_text(found: Found) -> str:
     rows = rows_of(found)
     lines: list[str] = []
     width = max(map(len, rows), default=0)
-    for group in _groups(rows):
+    for group in _groups(found):
         peers = peers_of(group)
         lines.append(f"{'times what ours costs, CPU (clock)':{width}}  {'ours, us':>14}  ")
         lines[-1] += "  ".join(f"{peer[:16]:>16}" for peer in peers)
@@ -102,18 +102,12 @@ def as_text(found: Found) -> str:
     return "\n".join([*lines, *(f"Note: {note}." for note in notes)])
 
 
-def _groups(rows: Mapping[str, Row]) -> Iterator[dict[str, Row]]:
-    """The lines that have columns in common."""
-    left = dict(rows)
-    while left:
-        peers: set[str] = set()
-        group: dict[str, Row] = {}
-        for workload, row in left.items():
-            if not group or peers & row.cells.keys():
-                group[workload] = row
-                peers |= row.cells.keys()
-        yield group
-        left = {workload: row for workload, row in left.items() if workload not in group}
+def _groups(found: Found) -> Iterator[dict[str, Row]]:
+    """The lines of each benchmark that has some."""
+    for name, run in found.items():
+        group = rows_of({name: run})
+        if group:
+            yield group
 
 
 def _shown(cell: Cell | None, mark: str) -> str:
@@ -152,9 +146,8 @@ def renewed(page: str, found: Found) -> str:
 
 
 def as_markdown(found: Found) -> str:
-    rows = rows_of(found)
     lines: list[str] = []
-    for group in _groups(rows):
+    for group in _groups(found):
         peers = peers_of(group)
         lines.append(f"| workload | ours, µs | {' | '.join(peers)} |")
         lines.append("| --- |" + " --: |" * (len(peers) + 1))

@@ -14,7 +14,7 @@ from _harness import CannotMeasure, Comparison, Cost, Report, check, cost_since,
 from _harness import held as contest_of
 from pymemcache.client import base as pymemcache
 
-from mcproto import ClientConnection, Flight, Item, Status, Values, classic
+from mcproto import ClientConnection, Flight, Item, MetaReply, Status, Values, classic, meta
 from mcproto._buffer import ReceiveBuffer
 from mcproto._bulk import split_values
 from mcproto._command import DEFAULT_LIMITS
@@ -31,6 +31,11 @@ ITEMS = {key: Item(key, 0, VALUE) for key in KEYS}
 SETS = Flight(classic.Set("k", b"v") for _ in range(1000))
 STORED = b"STORED\r\n" * 1000
 MIXED = b"STORED\r\nNOT_STORED\r\n" * 500
+
+
+QUIET = Flight(meta.Get(key, f=True, k=True, q=True, v=True) for key in KEYS)
+QUIET_REPLY = b"".join(b"VA 100 f0 k%b\r\n%b\r\n" % pair for pair in FOUND.items()) + b"MN\r\n"
+HITS = tuple([MetaReply("VA", [("f", b"0"), ("k", key)], VALUE) for key in KEYS])
 
 
 class Reply:
@@ -95,6 +100,15 @@ def one_by_one(received: bytes) -> object:
     return tuple([next_event() for _ in SETS.commands])
 
 
+def quiet_one_by_one() -> object:
+    connection = ClientConnection()
+    for command in (*QUIET.commands, meta.Noop()):
+        connection.send(command)
+    connection.receive_data(QUIET_REPLY)
+    next_event = connection.next_event
+    return tuple([next_event() for _ in QUIET.commands])
+
+
 def slice_of(read: Callable[[], object], wanted: object, times: int, each: int) -> Cost:
     began = now()
     for _ in range(times):
@@ -135,6 +149,13 @@ def measure(seconds: float) -> Report:
         gate = 1 / 38 if received is STORED else None
         base = "pymemcache, its reader of lines"
         comparisons.append(Comparison(contest, "Flight.decode", base, "cpu", gate))
+    hits = {
+        "sent one by one, events": partial(slice_of, quiet_one_by_one, HITS, 3, 100),
+        "Flight.decode": partial(slice_of, partial(QUIET.decode, QUIET_REPLY), HITS, 10, 100),
+    }
+    quiet = contest_of("100 quiet mg, all hits, 100 bytes; each", hits, "cpu", seconds)
+    contests.append(quiet)
+    comparisons.append(Comparison(quiet, "Flight.decode", "sent one by one, events", "cpu"))
     return Report(contests, comparisons, notes)
 
 

@@ -2,8 +2,10 @@
 
 First the pools alone, in one thread, while nobody waits, beside pools made of what the standard
 library has and beside those of pylibmc and libmc where they are installed. Then eight threads that
-get values through one of eight clients, on a real memcached: CPU time of the client's process.
-pymemcache's own pool joins in where it is installed. Gates are ratios to the peers.
+get values through one of eight clients, and through one of four, on a real memcached: CPU time of
+the client's process. pymemcache's own pool joins in where it is installed. Gates are ratios to the
+peers; where half of the threads have to wait there is none, for ours serve them in their order and
+pylibmc's lets newcomers overtake.
 """
 
 from __future__ import annotations
@@ -192,40 +194,44 @@ class Crew:
             self._gate.wait()
 
 
-def crowding(host: str, port: int, seconds: float) -> tuple[Contest, list[Comparison]]:
+def crowding(
+    host: str, port: int, n_slots: int, seconds: float
+) -> tuple[Contest, list[Comparison]]:
     address = f"{host}:{port}"
-    pool = ClientPool(Client(address), THREADS)
+    nobody_waits = n_slots >= THREADS
+    pool = ClientPool(Client(address), n_slots)
 
     def from_pool(key: str) -> object:
         with pool.reserve(block=True) as mc:
             return mc.get(key)
 
     ways: dict[str, Callable[[str], object]] = {
-        POOLED: PooledClient(Client(address), THREADS).get,
+        POOLED: PooledClient(Client(address), n_slots).get,
         POOL_GET: from_pool,
     }
-    gates: dict[tuple[str, str], float] = {}
+    gates: dict[tuple[str, str], float | None] = {}
     pylibmc, pymemcache = installed("pylibmc"), installed("pymemcache.client.base")
     if pylibmc is not None:
         master = pylibmc.Client([address], behaviors={"tcp_nodelay": True})
-        theirs = pylibmc.ClientPool(master, THREADS)
+        theirs = pylibmc.ClientPool(master, n_slots)
 
         def from_theirs(key: str) -> object:
             with theirs.reserve(block=True) as mc:
                 return mc.get(key)
 
         ways[PYLIBMC_GET] = from_theirs
-        gates[POOLED, PYLIBMC_GET] = 1 / 1.25
-    if pymemcache is not None:
-        # It has no queue: who finds all in use gets an error.
-        theirs_pooled = pymemcache.PooledClient((host, port), max_pool_size=THREADS, no_delay=True)
+        gates[POOLED, PYLIBMC_GET] = 1 / 1.25 if nobody_waits else None
+    # It has no queue: who finds all in use gets an error.
+    if pymemcache is not None and nobody_waits:
+        theirs_pooled = pymemcache.PooledClient((host, port), max_pool_size=n_slots, no_delay=True)
         ways[PYMEMCACHE_GET] = theirs_pooled.get
         gates[POOLED, PYMEMCACHE_GET] = 1 / 1.45
     crew = Crew()
     slices: Mapping[str, Callable[[], Cost]] = {
         way: partial(crew.slice, get) for way, get in ways.items()
     }
-    contest = held(f"{THREADS} threads get values through one pool", slices, "cpu", seconds)
+    title = f"{THREADS} threads get values through one pool of {n_slots}"
+    contest = held(title, slices, "cpu", seconds)
     return contest, [
         Comparison(contest, way, base, "cpu", gate) for (way, base), gate in gates.items()
     ]
@@ -234,10 +240,16 @@ def crowding(host: str, port: int, seconds: float) -> tuple[Contest, list[Compar
 def measure(seconds: float) -> Report:
     contest, comparisons = borrowing(seconds)
     with memcached() as server:
-        crowd, crowd_comparisons = crowding(server.host, server.port, seconds)
+        crowds = [
+            crowding(server.host, server.port, n_slots, seconds) for n_slots in (THREADS, SLOTS)
+        ]
     missing = [name for name in ("pylibmc", "libmc", "pymemcache") if installed(name) is None]
     notes = [f"not installed, so not compared with: {', '.join(missing)}"] if missing else []
-    return Report([contest, crowd], [*comparisons, *crowd_comparisons], notes)
+    return Report(
+        [contest, *[crowd for crowd, _ in crowds]],
+        [*comparisons, *[comparison for _, compared in crowds for comparison in compared]],
+        notes,
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from weakref import ref
 
 from mcproto import NO_REPLY, Item, RemoteProtocolError
 from mcproto._columns import GetColumns
+from mcproto._command import MAX_VALUE
 from mcproto.transports._exchange import FAILURES
 from mcproto.transports.blocking import BlockingBackend
 
@@ -23,7 +24,7 @@ from ._expiry import exptime_of
 from ._failures import exchange_failed, may_try_again
 from ._fork import tell_after_fork
 from ._gate import gates_for
-from ._link import DIRECT_SIZE, STALE_AFTER, ClosedLinks, Link
+from ._link import STALE_AFTER, ClosedLinks, Link
 from ._opening import Opening, runs_jobs
 from ._options import Options, check_backend
 
@@ -283,7 +284,7 @@ class Client:
             data, flags = value, 0
         else:
             data, flags = self._setup.serialize(value)
-        link = self._take(server) if len(data) <= DIRECT_SIZE else None
+        link = self._take(server) if len(data) <= MAX_VALUE else None
         if link is None:
             operation = operations.store_data(self._setup, key, data, flags, exptime)
             return self._run(operation, name="set")
@@ -607,14 +608,24 @@ class Client:
             return self._fan_out(effect.commands, deadline)
         outcomes: dict[int, object] = {}
         for server, command in effect.commands.items():
-            try:
-                if failed is not None:
-                    outcomes[server] = self._recover(*failed, command, deadline, reused=True)
-                else:
-                    outcomes[server] = self._exchange(server, command, deadline)
-            except (ServerUnavailable, CommandFailed) as error:
-                outcomes[server] = error
+            outcomes[server] = self._outcome(server, command, deadline, failed)
         return outcomes
+
+    def _outcome(
+        self,
+        server: int,
+        command: Command[object],
+        deadline: float,
+        failed: tuple[int, Link, Exception] | None,
+    ) -> object:
+        # In a frame of its own, or what is kept of the errors and the frame that keeps it would
+        # hold each other, and the connection of a dropped client with them.
+        try:
+            if failed is not None:
+                return self._recover(*failed, command, deadline, reused=True)
+            return self._exchange(server, command, deadline)
+        except (ServerUnavailable, CommandFailed) as error:
+            return error
 
     def _exchange(self, server: int, command: Command[R], deadline: float) -> R:
         link, reused = self._acquire(server, deadline, deadline)

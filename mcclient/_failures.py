@@ -182,9 +182,7 @@ def _step(error: Exception, timeline: Timeline) -> Step:
     return "tcp"
 
 
-def _reason(
-    error: Exception, step: Step, dialect: str, timeline: Timeline, has_login: bool
-) -> str:
+def _reason(error: Exception, step: Step, dialect: str, timeline: Timeline, has_login: bool) -> str:
     hint = _hint(dialect, timeline, has_login)
     if isinstance(error, TimeoutError):
         if step == "protocol":

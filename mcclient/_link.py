@@ -12,6 +12,7 @@ from time import monotonic
 
 from mcproto import CLOSED, NEED_DATA, ClientConnection, ProtocolDesync, meta
 from mcproto._columns import WHOLE
+from mcproto._command import MAX_VALUE
 from mcproto._direct import get_forms, set_forms
 from mcproto._parts import LARGE
 from mcproto._typing import Generic
@@ -56,6 +57,9 @@ NOT_YET = (BlockingIOError, TimeoutError)
 
 DIRECT_SIZE = 16384
 """The largest value or request for the direct door: more may not fit into the socket's buffer."""
+
+# Longer replies than this, in bytes, are read piece by piece.
+_MOST_WHOLE = 4 * RECEIVE_SIZE
 
 # A call with less time than this, in seconds, does without the door's moments.
 A_WHILE = 0.01
@@ -163,6 +167,12 @@ class Link(_AnyLink["Transport"]):
                 sent = self._send(request)
                 if sent == len(request):
                     received = self._receive(RECEIVE_SIZE)
+                    # In a few pieces, one after the other, it is still cheaper as a whole.
+                    while len(received) >= LARGE and not received.endswith(command.ending):
+                        piece = self._receive(RECEIVE_SIZE)
+                        received += piece
+                        if not piece or len(received) > _MOST_WHOLE:
+                            break
                     result = command.whole(received)
                     if result is not None:
                         connection.owed = 0
@@ -210,12 +220,46 @@ class Link(_AnyLink["Transport"]):
                     if received == miss:
                         connection.owed = 0
                         return None
+                    if size > len(rest) and size <= MAX_VALUE:
+                        return self._fetch_large(key, heads, received, rest, size, flags)
             except NOT_YET:
                 pass
             return self.finish_fetch(key, heads, request[sent:], received)
         except BaseException:
             self._end()
             raise
+
+    def _fetch_large(
+        self, key: bytes, heads: Heads, received: bytes, rest: bytes, size: int, flags: int
+    ) -> tuple[bytes, int] | None:
+        """`fetch` of a value that comes in many pieces: they are joined once, to the value itself.
+
+        (benchmarks/blocking.py: half of what the plain way takes at 100 KiB.)
+        """
+        pieces = [rest]
+        missing = size + 2 - len(rest)
+        latest = inf if self._timeout is None else self.since + self._timeout
+        try:
+            while missing > 0 and monotonic() < latest:
+                piece = self._receive(RECEIVE_SIZE)
+                if not piece:
+                    break
+                pieces.append(piece)
+                missing -= len(piece)
+        except NOT_YET:
+            pass
+        if not missing:
+            ending = pieces.pop()
+            if len(ending) < 2:
+                ending = pieces.pop() + ending
+            if ending.endswith(b"\r\n"):
+                pieces.append(ending[:-2])
+                self.connection.owed = 0
+                return b"".join(pieces), flags
+            pieces.append(ending)
+        # The plain way decides, from where this one has come to.
+        head = received[: len(received) - len(rest)]
+        return self.finish_fetch(key, heads, b"", head + b"".join(pieces))
 
     def finish_fetch(
         self, key: bytes, heads: Heads, unsent: bytes, received: bytes | None
@@ -234,6 +278,8 @@ class Link(_AnyLink["Transport"]):
         """Whether the item has been stored. Raises as `exchange` does."""
         connection = self.connection
         plain, full, stored, token = self._next_set()
+        if len(value) >= LARGE:
+            return self._store_large(key, value, flags, exptime, stored, token)
         if flags or exptime:
             request = full % (key, len(value), flags, exptime, value)
         else:
@@ -252,6 +298,35 @@ class Link(_AnyLink["Transport"]):
                 pass
             command = meta.Set(key, value, F=flags or None, O=token, T=exptime or None)
             return self.finish_store(command, request[sent:], received)
+        except BaseException:
+            self._end()
+            raise
+
+    def _store_large(
+        self, key: bytes, value: bytes, flags: int, exptime: int, stored: bytes, token: bytes
+    ) -> bool:
+        """`store` of a value that is not copied to stand behind its header."""
+        command = meta.Set(key, value, F=flags or None, O=token, T=exptime or None)
+        parts = command.encode_parts()
+        deadline = inf if self._timeout is None else self.since + self._timeout
+        heard: list[bytes] = []
+        received = None
+        connection = self.connection
+        connection.owed = 1
+        try:
+            send_parts = getattr(self.transport, "send_parts", None)
+            if send_parts is None:
+                self.transport.send_all(b"".join(parts), deadline)
+            else:
+                send_parts(parts, deadline, heard.append)
+            try:
+                received = b"".join(heard) if heard else self._receive(RECEIVE_SIZE)
+                if received == stored:
+                    connection.owed = 0
+                    return True
+            except NOT_YET:
+                pass
+            return self.finish_store(command, b"", received)
         except BaseException:
             self._end()
             raise

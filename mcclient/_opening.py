@@ -41,6 +41,11 @@ def runs_jobs(backend: Backend[T]) -> TypeGuard[JobBackend[T]]:
     return hasattr(backend, "run_all")
 
 
+def _is_private(transport: object) -> bool:
+    # Judged by where the connection has led to, not by what that was called.
+    return bool(getattr(transport, "is_private", False))
+
+
 class Opening:
     """An attempt to open a link.
 
@@ -134,14 +139,12 @@ class Opening:
         if self._client.closed:
             raise ConnectionAbortedError("closed while connecting")
         login = self._options.login
-        if login is not None and not login.allow_cleartext:
-            # Judged by where the connection has led to, not by what that was called.
-            if not getattr(link.transport, "is_private", False):
-                self.begin("auth")
-                raise self.auth_failed(
-                    "no password is sent where others can read it: use TLS (memcaches://),"
-                    " or allow_cleartext_auth=True"
-                )
+        if login is not None and not (login.allow_cleartext or _is_private(link.transport)):
+            self.begin("auth")
+            raise self.auth_failed(
+                "no password is sent where others can read it: use TLS (memcaches://),"
+                " or allow_cleartext_auth=True"
+            )
 
     def greeting(self) -> Talk:
         """What is said first: who is there, and a question that every server answers."""

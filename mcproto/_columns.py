@@ -45,6 +45,7 @@ class GetColumns(Command["Columns"]):
     __match_args__ = ("keys",)
 
     is_read = True
+    ending = b"END\r\n"  # of the usual reply
 
     def __init__(self, keys: Sequence[bytes], names: Sequence[Any] | None = None) -> None:
         self.keys = keys

@@ -101,6 +101,7 @@ SET_FRONTS: Final = [
 ]
 """By the key's length: what a set begins with, up to the body's size."""
 
+
 def _middle(opaque: int) -> bytes:
     return _OPAQUE.pack(opaque) + bytes(8)  # and the cas: whatever is there
 

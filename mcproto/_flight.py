@@ -162,6 +162,8 @@ class EncodedFlight(Flight):
 
     __slots__ = ("_count", "_make", "_request")
 
+    ending = b"MN\r\n"  # of the usual reply
+
     def __init__(
         self, request: bytes, count: int, make: Callable[[], Iterable[Command[object]]]
     ) -> None:

@@ -41,6 +41,8 @@ def checked_key(key: str | bytes) -> bytes:
             wire = key.encode()
         except UnicodeEncodeError:
             raise InvalidKey(f"key cannot be encoded as UTF-8: {key!r}") from None
+        if 0 < len(wire) <= MAX_KEY and wire.translate(None, FORBIDDEN) == wire:
+            return wire
     elif isinstance(key, bytes):
         # A subclass of bytes would end up in our own comparisons and caches: take its base.
         wire = key if type(key) is bytes else bytes(key)

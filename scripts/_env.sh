@@ -67,9 +67,11 @@ apt_install() {
 }
 
 need_memcached() {
-    # And memccapable, which asks a server whether it can do all that memcached can.
-    { command -v memcached && command -v memccapable; } >/dev/null ||
-        apt_install memcached libmemcached-tools ||
+    # And memccapable, which asks a server whether it can do all that memcached can; and the ways to
+    # say who is there (SASL) that memcached takes from elsewhere.
+    { command -v memcached && command -v memccapable &&
+        find /usr/lib /usr/lib64 -path '*sasl2/libplain.so*' | grep .; } >/dev/null 2>&1 ||
+        apt_install memcached libmemcached-tools libsasl2-modules ||
         say "There is no memcached or no memccapable here, and they could not be installed: the" \
             "tests that need them will fail. To leave them out: -m 'not memcached'."
 }

@@ -51,7 +51,14 @@ INNER = {
     "mcproto._binary_fifo": {"BinaryFifo"},
     "mcclient._timeline": {"Timeline", "in_words"},
     "mcproto._buffer": {"ReceiveBuffer"},
-    "mcproto._bulk": {"MOST_PER_VALUE", "split_values", "split_words"},
+    "mcproto._bulk": {
+        "MOST_PER_VALUE",
+        "split_alike",
+        "split_columns",
+        "split_values",
+        "split_words",
+    },
+    "mcproto._columns": {"WHOLE", "GetColumns", "quiet_sets"},
     "mcproto._direct": {"Heads", "SizeWords", "get_forms", "set_forms"},
     "mcproto._direct_binary": {
         "FLAGS_AT",

@@ -52,7 +52,8 @@ MUST_NOT_LOAD = {
     "mcproto": f"{IO} {DEAR} os mcproto.testing mcproto.transports mcclient",
     # `Protocol` is typing's: interfaces cannot be had without it.
     "mcproto.transports": f"{IO} dataclasses inspect logging pickle mcclient",
-    "mcclient": f"ssl _ssl asyncio trio {DEAR}",
+    "mcclient": f"ssl _ssl asyncio trio {DEAR} mcclient.testing",
+    "mcclient.testing": "asyncio trio",
 }
 
 

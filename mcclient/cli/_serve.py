@@ -34,7 +34,10 @@ _IDLE_LETTERS = (
     ("-R", "REQUESTS"),
     ("-a", "MASK"),
     ("-b", "BACKLOG"),
+    ("-f", "FACTOR"),
+    ("-n", "BYTES"),
 )
+_IDLE_FLAGS = ("-k", "-r", "-L")
 _PROTOCOLS = {"auto": "auto", "ascii": "text", "binary": "binary"}
 _SASL_FILE = "MEMCACHED_SASL_PWDB"
 
@@ -58,6 +61,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     for letter, name in _IDLE_LETTERS:
         parser.add_argument(letter, metavar=name, help="taken, and changes nothing")
+    for letter in _IDLE_FLAGS:
+        parser.add_argument(letter, action="store_true", help="taken, and changes nothing")
     parser.add_argument("-v", action="count", help="taken, and changes nothing")
 
 

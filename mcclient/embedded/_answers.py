@@ -102,6 +102,20 @@ class Answers:
         self.traffic: Counter[str] = Counter()
         self.has_ended = False
         self.connections: Callable[[], Iterable[Seen]] | None = None
+        self._own: dict[type, Callable[[Any, Peer | None], Reply | NoReply]] = {
+            classic.Stats: self._stats,
+            binary.Stat: self._stats,
+            admin.Authenticate: self._authenticate,
+            sasl.List: self._list,
+            sasl.Auth: self._sasl,
+            sasl.Step: self._sasl,
+            admin.Watch: self._log,
+            admin.Metadump: self._dump,
+            admin.Mgdump: self._dump,
+            admin.Shutdown: self._end,
+            admin.RefreshCerts: self._refresh,
+            admin.Debugtime: self._move_clock,
+        }
 
     def reply(self, asked: Command[object] | BadRequest, peer: Peer | None) -> Reply | NoReply:
         """The answer to what is asked by *peer*; None: over no connection, or by a datagram.
@@ -114,9 +128,9 @@ class Answers:
             events.asker = 0 if peer is None else peer.number
             if not self.logs.watchers:
                 store.items.events = None
-        own = _OWN.get(type(asked))
+        own = self._own.get(type(asked))
         if own is not None:
-            return own(self, asked, peer)
+            return own(asked, peer)
         reply = store.handle(asked, self._clock.now)
         if isinstance(reply, Values) and len(reply.items) > 1:
             size = sum([len(item.value) for item in reply.items])
@@ -267,19 +281,3 @@ class Answers:
         else:
             self._clock.resume()
         return Status.OK
-
-
-_OWN: dict[type, Callable[[Answers, Any, Peer | None], Reply | NoReply]] = {
-    classic.Stats: Answers._stats,
-    binary.Stat: Answers._stats,
-    admin.Authenticate: Answers._authenticate,
-    sasl.List: Answers._list,
-    sasl.Auth: Answers._sasl,
-    sasl.Step: Answers._sasl,
-    admin.Watch: Answers._log,
-    admin.Metadump: Answers._dump,
-    admin.Mgdump: Answers._dump,
-    admin.Shutdown: Answers._end,
-    admin.RefreshCerts: Answers._refresh,
-    admin.Debugtime: Answers._move_clock,
-}

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from mcproto import ServerConnection
 
@@ -398,9 +399,9 @@ class Loop:
                 self._attend(peer, 0)
 
 
-def _place(address: object) -> str:
-    """An address as memcached shows it."""
-    if isinstance(address, tuple):
-        host, port, *_ = address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(address)
+def _place(address: Any) -> str:
+    """A socket's address as memcached shows it."""
+    if isinstance(address, str):
+        return address
+    host, port = str(address[0]), int(address[1])
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

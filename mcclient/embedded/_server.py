@@ -146,7 +146,7 @@ class MemoryServer:
             raise InvalidArgument("sasl needs users")
         self.host = host if path is None else ""
         self.port = port if path is None else 0
-        self.udp_port = udp_port or 0
+        self.udp_port: int = udp_port or 0
         self.like = like
         self._path = path
         self._has_udp = udp_port is not None

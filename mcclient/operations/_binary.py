@@ -195,10 +195,13 @@ class GetMany(Command["Columns"]):
         """Raises ErrorReplied for the first key that is refused."""
         replies = self._flight.result(reply)
         commands = self._flight.commands
-        columns: tuple[list[str | bytes], list[int], list[bytes]] = [], [], []
+        names: list[str | bytes] = []
+        flags: list[int] = []
+        values: list[bytes] = []
         for name, command, each in zip(self.names, commands, replies, strict=True):
             if each is not NO_REPLY:
                 item: Any = command.result(each)
-                for column, part in zip(columns, (name, item.flags, item.value), strict=True):
-                    column.append(part)
-        return columns
+                names.append(name)
+                flags.append(item.flags)
+                values.append(item.value)
+        return names, flags, values

@@ -40,9 +40,10 @@ class Routes(dict["str | bytes", "tuple[int, bytes]"]):
         self._prefix = prefix
 
     def __missing__(self, key: str | bytes) -> tuple[int, bytes]:
+        ring, prefix = self._ring, self._prefix
         wire = checked_key(key)
-        route = self._ring.server_for(wire), checked_key(self._prefix + wire)
-        if not self._ring.is_fixed:
+        route = ring.server_for(wire), checked_key(prefix + wire) if prefix else wire
+        if not ring.is_fixed:
             return route
         if len(self) >= _MANY:
             self.clear()

@@ -46,6 +46,7 @@ from mcproto._typing import Generic
 
 from .._errors import PoolClosed, TooManyWaiting
 from .._logs import log
+from ._closing import is_closed, retire
 from ._counts import Counts
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
 else:
     C = object
 
-__all__ = ["Lender", "Life", "Slot", "Ticket", "retire"]
+__all__ = ["Lender", "Life", "Slot", "Ticket"]
 
 # What stands in `Lender.leaving` where everybody is: no object has this identity.
 EVERYBODY = 0
@@ -606,31 +607,6 @@ class Lender(Generic[C]):
             self.dismiss(thing, "close")
         while (client := popped(self.idle)) is not None:
             self.dismiss(client, "close")
-
-
-def is_closed(client: object) -> bool:
-    """Whether its borrower has closed it, if it can say so."""
-    return bool(getattr(client, "closed", False))
-
-
-def retire(client: Cloneable) -> None:
-    """Close a client that nobody will need again, without waiting for anything.
-
-    Of an async client's `aclose`, what comes before the first wait is done: ours never waits.
-    """
-    close = getattr(client, "close", None)
-    if close is not None:
-        close()
-        return
-    aclose = getattr(client, "aclose", None)
-    if aclose is not None:
-        closing = aclose()
-        try:
-            closing.send(None)
-        except StopIteration:
-            pass
-        finally:
-            closing.close()
 
 
 # They look first because an exception costs more than all the rest, and try all the same, because

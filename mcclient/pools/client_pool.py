@@ -17,6 +17,7 @@ from .._errors import MemcacheError, PoolClosed
 from .._fork import tell_after_fork
 from .._observers import Observer
 from ._care import Care, Reporter
+from ._closing import aclose_all, close_all
 from ._counts import PoolStats, counted
 from ._lender import C, Lender
 from ._reservations import AsyncReservation, CarefulReservation, Reservation, not_async
@@ -379,14 +380,7 @@ class ClientPool(queue.Queue["C"]):
         """
         if not self._is_async and self._lender.master is not None:
             raise TypeError("over blocking clients it is `pool.close()`")
-        failure: BaseException | None = None
-        for client in self._lender.close():
-            try:
-                await client.aclose()
-            except BaseException as error:
-                failure = error if failure is None else failure
-        if failure is not None:
-            raise failure
+        await aclose_all(self._lender.close())
 
     def shutdown(self: ClientPool[B], immediate: bool = False) -> None:
         """Lend nothing from now on, and close every client: lent ones as they come back.
@@ -419,14 +413,7 @@ class ClientPool(queue.Queue["C"]):
     def _close(self: ClientPool[B], lent: bool) -> None:
         if self._is_async:
             raise TypeError("over async clients it is `await pool.aclose()`")
-        failure: BaseException | None = None
-        for client in self._lender.close(lent):
-            try:
-                client.close()
-            except BaseException as error:
-                failure = error if failure is None else failure
-        if failure is not None:
-            raise failure
+        close_all(self._lender.close(lent))
 
     def _observe(self, observer: Observer | None) -> None:
         lender = self._lender

@@ -126,8 +126,8 @@ class Session(NativeClient):
     take = NativeClient._take
 
     def bring_back(self, server: int, link: Link) -> None:
-        """The link, which is idle, is among the idle ones again."""
-        self._links[server] = link
+        """The link is among the idle ones again; if more has come than its reply, it is closed."""
+        self._put_back(server, link)
 
     # ---------------------------------------------------------------------- asking servers
 
@@ -185,7 +185,7 @@ class Session(NativeClient):
             for server, outcome in (yield from FanOut(asked)).items():
                 if isinstance(outcome, MemcacheError):
                     trouble = self._trouble(server, outcome)
-                    trouble.__cause__ = outcome
+                    trouble.__cause__ = _without_frames(outcome)
                     outcomes[server] = trouble
                 else:
                     outcomes[server] = outcome
@@ -229,6 +229,19 @@ class Session(NativeClient):
                     f"{self.servers[server]}: an older server is there now", step="protocol"
                 )
         return link, reused
+
+
+def _without_frames(error: MemcacheError) -> MemcacheError:
+    """An error that was handed over, not raised.
+
+    The frames that it comes from hold it in turn, and the client: a cycle, and connections must not
+    wait for a garbage collector.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error
 
 
 def is_answer(error: BaseException | None) -> bool:

@@ -1,7 +1,8 @@
-"""Faults for a `FaultProxy`: what is done to one message or connection that passes.
+"""Faults for a `mcclient.testing.FaultProxy`: what is done to a message or connection that passes.
 
-A fault is a function that takes a `Passing`; these are the ones that are needed again and again.
-Some are for connections, some for requests, some for replies, most for any message.
+A fault is a function that takes a `mcclient.testing.Passing`; these are the ones that are needed
+again and again.  Some are for connections, some for requests, some for replies, most for any
+message.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Scripts for a `ScriptedServer`: what it does with one connection.
+"""Scripts for a `mcclient.testing.ScriptedServer`: what it does with one connection.
 
-A script is a function that takes a `Peer`; these are the ones that are needed again and again.
-Answers may hold ``<O>`` and ``<K>``, for the opaque and the key of what is answered.
+A script is a function that takes a `mcclient.testing.Peer`; these are the ones that are needed
+again and again.  Answers may hold ``<O>`` and ``<K>``, for the opaque and the key of what is
+answered.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def test_the_limit_of_connections_is_memcacheds(start: Start, like: str, room: i
 
 
 def test_letters_without_a_meaning_here_change_nothing(start: Start) -> None:
-    letters = "-p -1 -u nobody -t 4 -v -vv -R 20 -a 0700 -m 64".split()
+    letters = "-p -1 -u nobody -t 4 -v -vv -R 20 -a 0700 -m 64 -b 9 -f 1.5 -n 32 -k -r -L".split()
     with mcclient.Client(address_of(start("serve", *letters))) as mc:
         assert mc.set("k", "v")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 from collections import Counter
@@ -452,6 +453,8 @@ def test_a_forked_child_begins_anew(longest_pauses):
         child = os.fork()
         if not child:
             status = 1
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)  # or a child that waits for ever would outlive the test
             try:
                 status = 0 if mc.get("k") == b"v" else 2
             finally:

@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from mcclient.embedded import MemoryServer, parse_users
-from mcproto import ErrorReply, InvalidArgument, Status, admin, binary, classic, sasl
+from mcclient.embedded._clock import Clock
+from mcclient.embedded._logs import Logs
+from mcclient.embedded._peer import Peer
+from mcproto import (
+    ErrorReply,
+    InvalidArgument,
+    ServerConnection,
+    Status,
+    admin,
+    binary,
+    classic,
+    sasl,
+)
 from mcproto.udp import Datagram
 from tests.certificates import Authority
 from tests.embedded.wire import PATIENCE, Wire, until
@@ -52,7 +64,7 @@ def test_where_nobody_asks_it_is_unknown() -> None:
     server = MemoryServer()
     unknown = ErrorReply("ERROR")
     for command in (admin.Authenticate("a", "b"), sasl.List(), sasl.plain("a", "b")):
-        assert server.handle(command) == unknown  # type: ignore[arg-type]
+        assert server.handle(command) == unknown
 
 
 def test_a_file_of_users_has_a_line_for_each() -> None:
@@ -112,7 +124,7 @@ def test_who_never_reads_is_cut_off() -> None:
             other.ask(b"mn\r\n", b"MN\r\n")
 
 
-# ----------------------------------------------------------------------------- other ways to connect
+# ---------------------------------------------------------------------------- other ways to connect
 
 
 def test_under_tls_nothing_differs() -> None:
@@ -174,7 +186,7 @@ def test_datagrams_are_answered_like_connections() -> None:
             b"ERROR\r\n",
         ]
         server.handle(classic.Set("large", b"x" * 5000))
-        assert len(b"".join(ask_datagram(server, b"get large\r\n"))) == 5030
+        assert len(b"".join(ask_datagram(server, b"get large\r\n"))) == 5027
         assert ask_datagram(server, binary.Noop().encode())[0][:2] == b"\x81\x0a"
         server.fail_next("close")
         assert ask_datagram(server, b"get k\r\n") == []
@@ -253,16 +265,26 @@ def test_there_is_an_end_to_the_number_of_logs_and_none_is_behind_an_answer() ->
 
 
 def test_who_does_not_read_his_log_misses_lines_and_is_told_how_many() -> None:
-    with MemoryServer() as server, Wire(server) as log, Wire(server) as wire:
-        log.ask(b"watch\r\n", b"OK\r\n")
-        key = b"k" * 250
-        while server.stats["log_watcher_skipped"] == "0":
-            wire.ask(b"get %b\r\n" % key * 1000, b"END\r\n" * 1000)
-        lines = [log.line()]
-        while not lines[-1].startswith(b"[skipped: "):
-            lines.append(log.line())
-            server.handle(classic.Get("k"))
-        assert lines[0].startswith(b"ts=")
+    logs = Logs(Clock())
+    connection = ServerConnection()
+    connection.receive_data(b"watch\r\n")
+    connection.next_event()
+    connection.send(Status.OK)
+    peer = Peer(connection, lambda asked, peer: (Status.OK, None), 0.0)
+    logs.watch(peer, ())
+    for _ in range(300):
+        logs.write("fetchers", b"x" * 1000)
+        logs.write("mutations", b"which nobody has asked for")
+    assert logs.deliver() == {peer}
+    assert logs.sent + logs.skipped == 300
+    assert logs.skipped > 30
+    assert peer.unsent_size < 300_000
+    peer.has_sent(len(peer.take()))
+    logs.write("fetchers", b"y")
+    logs.deliver()
+    first, second = bytes(peer.take()).splitlines()
+    assert first == b"[skipped: %d]" % logs.skipped
+    assert second.endswith(b"gid=302 y")
 
 
 # ------------------------------------------------------------------------------------- the server

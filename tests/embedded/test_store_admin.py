@@ -76,6 +76,62 @@ def test_without_a_crawler_there_are_no_dumps() -> None:
     assert len(dumped(store)) == 3
 
 
+def test_the_crawler_removes_what_has_expired() -> None:
+    store = filled()
+    for number in range(30):
+        store.handle(classic.Set(f"short{number}", b"ok", exptime=1), NOW)
+    assert store.handle(admin.LruCrawlerCrawl((2, 3)), NOW + 5) is Status.OK
+    assert len(store.items) == 34
+    assert store.handle(admin.LruCrawlerCrawl(), NOW + 5) is Status.OK
+    assert len(store.items) == 3  # one had expired before it was stored
+    counts = stats_of(store)
+    assert (counts["crawler_reclaimed"], counts["crawler_items_checked"]) == ("31", "34")
+    assert counts["lru_crawler_starts"] == "2"
+    assert stats_of(store, "items")["items:1:crawler_reclaimed"] == "31"
+
+
+def test_what_is_set_and_changes_nothing_is_shown_all_the_same() -> None:
+    store = Store()
+    for command in (
+        admin.LruTune(10, 25, 0.1, 2),
+        admin.LruMode("flat"),
+        admin.LruTempTtl(60),
+        admin.LruCrawlerSleep(7),
+        admin.LruCrawlerTocrawl(5),
+        admin.LruCrawlerDisable(),
+        admin.SlabsAutomove(2),
+        admin.SlabsAutomoveRatio(0.5),
+        admin.SlabsAutomoveWindow(9),
+        admin.SlabsAutomoveFreeratio(0.25),
+    ):
+        assert store.handle(command, NOW) is Status.OK
+    shown = {
+        "hot_lru_pct": "10",
+        "warm_lru_pct": "25",
+        "hot_max_factor": "0.10",
+        "warm_max_factor": "2.00",
+        "lru_segmented": "no",
+        "temp_lru": "yes",
+        "temporary_ttl": "60",
+        "lru_crawler": "no",
+        "lru_crawler_sleep": "7",
+        "lru_crawler_tocrawl": "5",
+        "slab_automove": "2",
+        "slab_automove_ratio": "0.50",
+        "slab_automove_window": "9",
+        "slab_automove_freeratio": "0.250",
+    }
+    assert shown.items() <= stats_of(store, "settings").items()
+    store.handle(admin.LruTempTtl(-1), NOW)
+    assert stats_of(store, "settings")["temp_lru"] == "no"
+
+
+def stats_of(store: Store, group: str | None = None) -> dict[str, str]:
+    reply = store.handle(classic.Stats(group), NOW)
+    assert isinstance(reply, Stats)
+    return reply.entries
+
+
 def test_a_new_limit_is_in_force_at_once() -> None:
     store = Store(memory=64 << 20)
     for number in range(20):

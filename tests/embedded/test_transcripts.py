@@ -162,7 +162,7 @@ def play(played: Played, cut: Cut) -> None:
         assert peer.connection.must_close == (step.closed or step.unsent)
 
 
-TAKEN = {
+TAKEN: dict[tuple[File, str], int] = {
     ("classic", "1.6.18"): 452,
     ("classic", "1.6.45"): 446,
     ("meta", "1.6.18"): 350,

@@ -1,9 +1,8 @@
 """Figures, in their short form: all of them are `python3 -m tests.faults.figures`.
 
 Those are here that nothing else in the suite measures: F7 and F8 are tests/contract's
-test_cancellation and test_interruption, F9 and F26 are tests/pools' test_under_fire and
-test_processes, F14 is tests/contract/test_down.py, F17 is test_processes_and_loops.py there, F23 is
-test_tls.py beside this.  ``-s`` prints what is reached.
+test_cancellation and test_interruption, F14 and F17 are test_down and test_processes_and_loops
+there, F23 is test_tls beside this.  ``-s`` prints what is reached.
 """
 
 from __future__ import annotations

@@ -125,8 +125,8 @@ def test_a_fault_of_a_request_is_what_it_says(proxy):
         proxy.on_request(faults.half_close)
         assert say(sock, GET) == MISS + b"END OF FILE", "the server has seen the end"
     with connected(proxy) as sock:
-        proxy.on_request(faults.deaf, times=None)
-        sock.settimeout(0.3)
+        proxy.on_request(faults.deaf)
+        assert say(sock, GET, seconds=0.05) == b""
         with pytest.raises(TimeoutError):
             sock.sendall(b"ms k 99999999\r\n" + bytes(99_999_999))
 
@@ -182,11 +182,12 @@ def test_a_server_that_dies_and_one_that_comes_back(proxy):
 @scenario
 async def test_whatever_is_done_to_a_reply_no_client_takes_another_one_for_it(rig):
     with MemoryServer() as server, FaultProxy(server.address) as proxy:
+        with Client(server.address) as mc:
+            mc.set_multi({"one": "one", "two": "two"})
         for protocol in "meta", "classic", "binary":
             for name, (fault, _) in REPLIES.items():
                 mc = rig.client(proxy.address, timeout=0.05, protocol=protocol)
-                for key in "one", "two":
-                    assert await do(mc.set(key, key))
+                await soon(lambda mc=mc: mc.get("one"))
                 proxy.on_reply(fault)
                 for key in "one", "two", "one":
                     try:
@@ -194,8 +195,19 @@ async def test_whatever_is_done_to_a_reply_no_client_takes_another_one_for_it(ri
                     except MemcacheError:
                         pass
                 proxy.calm()
-                assert await do(mc.get("two")) == "two", (name, protocol)
+                assert await soon(lambda mc=mc: mc.get("two")) == "two", (name, protocol)
                 await rig.close(mc)
+
+
+async def soon(call):
+    """What it gives. (On a slow machine the first answers may be too late.)"""
+    give_up = monotonic() + 20
+    while True:
+        try:
+            return await do(call())
+        except MemcacheError:
+            if monotonic() > give_up:
+                raise
 
 
 def test_what_a_script_or_a_fault_raises_is_told_in_the_end():

@@ -80,19 +80,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMemcached]
         f"sasldb_path: {database}\n"
     )
     if not enter_user(database, b"alice", b"Xyzzy-1"):
-        pytest.skip("libsasl2 or its database of users is not here (libsasl2-modules-db)")
+        pytest.fail("libsasl2 or its database of users is not here (libsasl2-modules-db)")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SASL_CONF_PATH", str(folder))
         try:
             server = RealMemcached("-S")
         except RuntimeError as error:
-            pytest.skip(f"memcached was built without SASL: {error}")
+            pytest.fail(f"memcached was built without SASL: {error}")
     with server, Client(server.address, protocol="binary", timeout=20, **WHO) as mc:
         try:
             mc.get("k")
         except AuthError as error:
             if "takes no PLAIN" in str(error):
-                pytest.skip("libsasl2 has no PLAIN (libsasl2-modules)")
+                pytest.fail("libsasl2 has no PLAIN (libsasl2-modules)")
         yield server
 
 

@@ -14,12 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mcclient import ClientPool, PoolClosed, PoolEmpty
-from mcclient.pools import _lender, _reservations, _waiting, client_pool
+from mcclient.pools import _closing, _lender, _reservations, _waiting, client_pool
 from mcclient.pools._lender import Ticket
 from tests.pools.clients import BlockingClient
 from tests.pools.interleaving import Interleaving
 
-FILES = {module.__file__ for module in (_lender, _reservations, _waiting, client_pool)}
+FILES = {module.__file__ for module in (_closing, _lender, _reservations, _waiting, client_pool)}
 
 
 class Scene:

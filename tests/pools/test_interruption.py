@@ -19,6 +19,7 @@ import pytest
 from mcclient import ClientPool, PoolEmpty, PoolTimeout, ThreadMappedPool
 from mcclient.pools import (
     _care,
+    _closing,
     _lender,
     _reservations,
     _waiting,
@@ -31,7 +32,16 @@ from tests.pools.clients import BlockingClient
 
 FILES = {
     module.__file__
-    for module in (_care, _lender, _reservations, _waiting, client_pool, mapped_pool, pooled_client)
+    for module in (
+        _care,
+        _closing,
+        _lender,
+        _reservations,
+        _waiting,
+        client_pool,
+        mapped_pool,
+        pooled_client,
+    )
 }
 
 # After these instructions, it looks.

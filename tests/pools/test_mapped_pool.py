@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -258,6 +260,60 @@ def test_one_reservation_entered_twice_closes_nothing_that_is_kept() -> None:
             pass
     assert list(pool.values()) == [inner]
     assert pool.master.book.closed == []
+
+
+def test_a_reservation_is_for_one_block() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+    reservation = pool.reserve()
+    with reservation as client:
+        pass
+    with pytest.raises(RuntimeError, match="one `with` block"), reservation:
+        pass
+    assert list(pool.values()) == [client]
+    pool.close()
+    for _ in range(2):  # a block that could not be entered leaves nothing behind
+        with pytest.raises(PoolClosed), pool.reserve():
+            pass
+
+
+def test_two_reservations_made_before_either_block_have_each_their_own_client() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+    one, other = pool.reserve(), pool.reserve()
+    first, second = one.__enter__(), other.__enter__()
+    assert first is not second
+    one.__exit__(None, None, None)
+    with pool.reserve() as again:
+        assert again is first
+    other.__exit__(None, None, None)
+    assert pool.master.book.made == 2
+    assert pool.master.book.closed == []
+
+
+def test_a_block_may_be_left_in_another_thread() -> None:
+    """As generators do that a thread pool drives on."""
+    pool = ThreadMappedPool(BlockingClient())
+    reservation = pool.reserve()
+    client = reservation.__enter__()
+    with pool.reserve() as mine:
+        assert in_another_thread(lambda: reservation.__exit__(None, None, None)) is None
+        assert mine is not client
+        assert list(pool.values()) == [client]
+        with pool.reserve() as third:
+            assert third is client
+    assert pool.master.book.made == 2
+
+
+def test_a_pool_that_nobody_has_any_more_is_gone_at_once() -> None:
+    pool = ThreadMappedPool(BlockingClient())
+    with pool.reserve() as client, pool.reserve():
+        pass
+    gone = [weakref.ref(pool), weakref.ref(client)]
+    gc.disable()
+    try:
+        del pool, client
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_the_key_can_be_something_else_than_the_thread() -> None:

@@ -160,6 +160,10 @@ def test_what_answers_none_of_the_flight_is_an_error() -> None:
     assert seen(Flight([GET]), b"END\r\nEND\r\n") == [Replies([Values()]), ProtocolDesync]
 
 
+def test_what_answers_the_first_behind_an_error_line_has_nobody_left_for_that() -> None:
+    assert seen(Flight(QUIET), b"ERROR\r\nVA 1 Oa\r\nx\r\nMN\r\n") == [ProtocolDesync]
+
+
 def test_flights_follow_each_other_and_other_commands() -> None:
     assert events(
         [GET, Flight(QUIET), Flight([GET, SILENT]), GET],

@@ -96,6 +96,33 @@ def test_what_is_not_named_or_has_no_value_is_left_to_the_plain_way(form) -> Non
     assert split_hits(hit(commands[0], b"x", 1) + b"MN\r\n", commands) is None
 
 
+@pytest.mark.parametrize(
+    "received",
+    [
+        b"VA 2 f0 ka\r\nx\r\n",  # shorter than it says
+        b"VA 1 f0 ka\r\nxyz\r\n",  # longer
+        b"VA +1 f0 ka\r\nx\r\n",
+        b"VA 1 f0\r\nx\r\nVA 1 f0 ka kbb\r\nx\r\n",  # one has lent the other a word
+        b"VA 1 f0 ka VA\r\nx\r\n1 f0 kbb\r\nx\r\n",
+        b"HD 1 f0 ka\r\nx\r\n",
+        b"VA 1 f0 ka\r\nx\r\nHD 1 f0 kbb\r\nx\r\n",
+        b"VA 1 fx ka\r\nx\r\n",
+        b"VA 1 s0 ka\r\nx\r\n",  # not what was asked for
+        b"VA 1  ka\r\nx\r\n",
+        b"VA 1 f0 kzz\r\nx\r\n",  # nobody's
+        b"VA 1 f0 kbb\r\nx\r\nVA 1 f0 kbb\r\nx\r\n",  # once too often
+        b"VA 1 f0 ka W\r\nx\r\n",
+        b"EN\r\n\r\n",
+    ],
+)
+def test_what_has_another_form_is_left_to_the_plain_way(received: bytes) -> None:
+    commands = gets(FORMS[1], False)
+    for end in [b"MN\r\n", b"MN\r\n\r\n"]:
+        assert split_hits(received + end, commands) is None
+        flight = Flight(commands)
+        assert events([flight], [received + end]) == events([flight], pieces(received + end, 1))
+
+
 # ---------------------------------------------------------------- bytes at once
 
 SETS = [meta.Set(key, b"v", F=1, k=True, q=True) for key in "abc"]

@@ -11,7 +11,8 @@ docs/moving-from-pylibmc.md, by its name.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 # Sizes of the kernel's buffers, which are not asked for here.
@@ -24,10 +25,12 @@ ODD_KEYS: list[Any] = [
 ]  # fmt: skip
 BLANK_KEYS: list[Any] = ["with blank", "tab\tbed", b"line\r\nend", "\0", "\x7f"]
 
+# (No number from 2**63 on: memcached 1.6.18 looks for a minus sign behind the item's end, and what
+# it comes to is chance.)
 VALUES: list[Any] = [
     b"bytes", "text", "\u00e4\u00f6\u00fc", 0, 1, 5, -7, 10**30, True, False, None, 1.5, [1, 2],
     {"a": (1, b"2")}, {1, 2}, b"", "", b"12", "34", b"07", "x" * 3000, b"\0\r\n\xff",
-    bytearray(b"ab"), "\ud800", 2**64 - 1, lambda: 0,
+    bytearray(b"ab"), "\ud800", 2**62, lambda: 0,
 ]  # fmt: skip
 TIMES: list[Any] = [0, 0, 0, 1000, 2**32, -1, 2**31 + 5, 10**20, 1.0, None, "1"]
 DELTAS: list[Any] = [1, 1, 2, 0, 1000, 2**31 - 1, 2**31, -1, 1.0, None, 2**70]
@@ -70,7 +73,7 @@ class Unique(NamedTuple):
 class Call(NamedTuple):
     method: str
     arguments: tuple[Any, ...]
-    keywords: dict[str, Any] = {}
+    keywords: Mapping[str, Any] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):
@@ -251,6 +254,8 @@ RULES = [
 KNOWN = [
     "a key with a blank or a control character, in the text protocol",
     "a key that is too long with its namespace",
+    "an int of more than 4,300 digits",
+    "`flush_all` with a time from 2**63 on",
     "the keys of a multi call",
 ]
 

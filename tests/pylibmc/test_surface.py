@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,29 @@ def test_a_client_is_no_container_and_no_value() -> None:
     assert weakref.ref(mc)() is mc
     with pytest.raises(AttributeError, match="nobody uses british spellings"):
         mc.behaviours  # noqa: B018
+
+
+@pytest.mark.memcached
+def test_a_client_that_has_failed_is_gone_at_once_too(real_memcached: RealMemcached) -> None:
+    failing: list[Callable[[pylibmc.Client], object]] = [
+        lambda mc: mc.get_stats("bogus"),
+        lambda mc: mc.set_multi({"key": b"x" * (2 << 20)}),
+        lambda mc: mc.incr("text"),
+        lambda mc: mc.set("key", b"x" * (2 << 20)),
+        lambda mc: mc.set_behaviors({"failure_limit": 0}),
+    ]
+    gc.disable()
+    try:
+        for fail in failing:
+            mc = pylibmc.Client([real_memcached.address], binary=True)
+            mc.set("text", "no number")
+            gone = weakref.ref(mc._client__session)  # type: ignore[attr-defined]
+            with pytest.raises(pylibmc.Error):
+                fail(mc)
+            del mc
+            assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("kind", [pylibmc.Client, Overridden])

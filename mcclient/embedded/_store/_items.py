@@ -78,6 +78,10 @@ def _oldest(slab: SlabClass) -> float:
     return next(iter(slab.items.values())).used
 
 
+def _expired(slab: SlabClass, now: float) -> list[StoredItem]:
+    return [item for item in slab.items.values() if item.expires <= now]
+
+
 def _freest(slab: SlabClass) -> int:
     return slab.free * slab.chunk_size
 
@@ -306,11 +310,17 @@ class Items:
     def crawl(self, classes: Iterable[SlabClass], now: float) -> None:
         """Remove what has expired."""
         for slab in classes:
-            expired = [item for item in slab.items.values() if item.expires <= now]
             for counts in (self.counts, slab.counts):
                 counts["crawler_items_checked"] += len(slab.items)
-                counts["crawler_reclaimed"] += len(expired)
-            for item in expired:
+            for item in _expired(slab, now):
+                self._count("crawler_reclaimed", item)
+                self.remove(item)
+
+    def _reclaim(self, classes: Iterable[SlabClass], now: float) -> None:
+        """The same, for the sake of somebody who needs the room."""
+        for slab in classes:
+            for item in _expired(slab, now):
+                self._count("reclaimed", item)
                 self.remove(item)
 
     # --------------------------------------------------------------------------------- storing
@@ -475,8 +485,10 @@ class Items:
         if size > slabs.chunk_max:
             needs = slabs.needs(item, size)
         for slab, chunks in needs:
-            if not slabs.has_room(slab, chunks) or self.taken + size > self.memory:
-                self.crawl([slab], now)
+            if not slabs.has_room(slab, chunks):
+                self._reclaim([slab], now)
+        if self.taken + size > self.memory:
+            self._reclaim(slabs.classes, now)
         return self.taken + size <= self.memory and all(
             slabs.has_room(slab, chunks) for slab, chunks in needs
         )

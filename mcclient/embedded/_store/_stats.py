@@ -162,9 +162,8 @@ def _cachedump(store: Store, words: list[str]) -> Stats | ErrorReply:
         return ErrorReply("CLIENT_ERROR", "Illegal slab id")
     entries: dict[str, str] = {}
     size = 0
-    classes = store.items.slabs.classes
-    items = classes[number - 1].items if 1 <= number <= len(classes) else {}
-    for item in reversed(items.values()):
+    named = [slab for slab in store.items.slabs.classes if slab.number == number]
+    for item in [item for slab in named for item in reversed(slab.items.values())]:
         size += len(item.key) + _REST_OF_A_LINE
         if size > _LARGEST_DUMP or (limit and len(entries) == limit):
             break

@@ -16,7 +16,6 @@ from tests.faults.figures._cancels import cancels
 from tests.faults.figures._cycles import cycles
 from tests.faults.figures._deadlines import longest_call, overrun
 from tests.faults.figures._down import callers_of_one_that_is_down
-from tests.faults.figures._exits import exits
 from tests.faults.figures._forks import forks
 from tests.faults.figures._interrupts import interrupts
 from tests.faults.figures._planted import planted_values
@@ -24,7 +23,6 @@ from tests.faults.figures._restarts import restarts
 from tests.faults.figures._secrets import secrets
 from tests.faults.figures._simulation import simulation
 from tests.faults.figures._size import Size
-from tests.faults.figures._strikes import strikes
 from tests.faults.figures._threads import threads
 from tests.faults.figures._tls import refusals
 
@@ -55,11 +53,6 @@ FIGURES: dict[str, Figure] = {
         "interrupts at every line of every call: wrong, dirty, hung",
         "0; 0 at every instruction",
         interrupts,
-    ),
-    "F9": Figure(
-        "random interrupts, timeouts and cancels under load: wrong answers",
-        "0 in 100,000 calls; 0 in 10 million",
-        strikes,
     ),
     "F10": Figure(
         "simulated faults on 6 % of replies, cancels of 5 % of calls: wrong answers",
@@ -96,10 +89,5 @@ FIGURES: dict[str, Figure] = {
     ),
     "F23": Figure("bad set-ups of TLS, refused by default", "all of them", refusals),
     "F24": Figure("secrets in what is shown of clients and errors", "0", secrets),
-    "F26": Figure(
-        "ends of the interpreter with pools, threads and loops alive",
-        "0 hangs, 0 tracebacks in 50, each <= 1 s; in 1,000",
-        exits,
-    ),
 }
-"""By their names, those of the requirements."""
+"""By their names. (F9, F13, F25, F26 and F27 are those of the pools: tests.pools.figures.)"""

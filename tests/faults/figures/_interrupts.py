@@ -43,7 +43,7 @@ def _plan(size: Size):
         return
     for rig in BLOCKING, SELECTOR:
         yield from product([rig], ["meta"], [1], [warm], ALL_CALLS)
-        yield from product([rig], ["classic", "binary"], [2], [warm], ["get", "set_multi"])
-        yield from product([rig], ["meta"], [2], [cold, stale], ["get", "get_multi"])
+        yield from product([rig], ["classic", "binary"], [2], [warm], ["get_multi"])
+        yield from product([rig], ["meta"], [1], [cold, stale], ["get"])
         if size == "long":
             yield from product([rig], ["classic", "binary"], [1, 2], [cold, warm], ALL_CALLS)

@@ -18,7 +18,7 @@ from tests.servers import RealMemcached
 
 EXECUTED: list[str] = []
 
-MUTATIONS = {"short": 20, "full": 1_000, "long": 50_000}
+MUTATIONS = {"short": 10, "full": 1_000, "long": 50_000}
 
 # What a planted value may make its reader hold: the largest that is inflated, while it is joined.
 MOST_MEMORY = 3 * MAX_INFLATED
@@ -68,7 +68,6 @@ PICKLES: list[bytes] = [
 
 OTHERS: list[tuple[bytes, int]] = [
     (zlib.compress(bytes(MAX_INFLATED + 1), 9), 8),
-    (zlib.compress(bytes(MAX_INFLATED + 1), 9), 24),
     (zlib.compress(zlib.compress(bytes(1 << 20)), 9)[:-4], 8),
     (b"9" * 100_000, 2),
     (b"9" * 100_000, 4),
@@ -141,7 +140,8 @@ def planted_values(size: Size) -> str:
             if is_bomb:
                 tracemalloc.start()
             for client, calls, errors in everybody:
-                for call in calls:
+                # (Inflating 64 MiB by every call takes seconds.)
+                for call in calls[:1] if is_bomb and size == "short" else calls:
                     attempts += 1
                     try:
                         call(client)
@@ -151,7 +151,8 @@ def planted_values(size: Size) -> str:
                 worst = max(worst, tracemalloc.get_traced_memory()[1])
                 tracemalloc.stop()
         for client, _, _ in everybody:
-            getattr(client, "close", client.clone)()
+            if isinstance(client, Client):
+                client.close()
     assert not EXECUTED, f"executed: {EXECUTED}"
     assert worst <= MOST_MEMORY, f"{worst} bytes held"
     return (
