@@ -69,12 +69,16 @@ class Client:
 
     Every operation has one deadline over everything it does. It raises
 
-    * `ServerUnavailable` (`ConnectFailed`, `ConnectionLost`, `OperationTimeout`) if there was no
-      answer; `maybe_applied` says whether a write may have happened. An operation on several
+    * `ServerUnavailable` (`ConnectFailed`, `ConnectionLost`, `OperationTimeout`, `ServerDown`) if
+      there was no answer; `maybe_applied` says whether a write may have happened. An operation on several
       keys or all servers raises `PartialFailure` where some servers gave none, with what was
       had. With ``on_unavailable="miss"`` reads never do: lost keys are misses;
     * `CommandFailed` if the server answered with an error line;
     * `ClientClosed` after `close`.
+
+    A server that cannot be reached, or has failed three times in a row, is down: calls that would
+    need a new connection to it raise `ServerDown` at once, but for one now and then that tries it.
+    Clones, and so pools, share what is known of it.
 
     A read whose idle connection proves dead or out of step is asked once more, on a new connection,
     within the deadline. After any error, and however else a call is left, the client is good for

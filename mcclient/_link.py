@@ -145,10 +145,12 @@ class Link(_AnyLink["Transport"]):
             ErrorReplied: the server answered with an error line; the link is idle.
             ProtocolError, OSError: there was no such reply; the link is of no further use.
         """
-        if self.has_door and isinstance(command, WHOLE) and deadline > self.since + A_WHILE:
-            request = command.encode()
+        asked: object = command
+        if self.has_door and isinstance(asked, WHOLE) and deadline > self.since + A_WHILE:
+            request = asked.encode()
             if len(request) < LARGE:
-                return self._exchange_whole(command, request, deadline)
+                result: R = self._exchange_whole(asked, request, deadline)
+                return result
         try:
             return exchange(self.transport, self.connection, command, deadline)
         except BaseException:

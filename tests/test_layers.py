@@ -102,7 +102,9 @@ TABLE = {
         "time",
     ),
     "mcclient._fork": Row("", "os"),
-    "mcclient._gate": Row(LOGIC + "mcclient._fork mcclient._health ", "random threading"),
+    "mcclient._gate": Row(
+        LOGIC + "mcclient._fork mcclient._health mcclient._logs ", "random threading"
+    ),
     "mcclient._timeline": Row(),
     "mcclient._tls": Row("", "ssl"),
     # Pools know clients as something with `clone()`; the pooled client has their methods.

@@ -365,14 +365,8 @@ class Loop:
                 self._paused.add(link)
             if link.unsent:
                 self._write(link)
-            if link.is_full:
+            if link.is_full or not goes_on:
                 return
-            if not goes_on:
-                if isinstance(link.sock, socket.socket) or not link.sock.has_more:
-                    return
-                if link.is_finished or link.resumes:
-                    return
-                self._read(link)
 
     def _write(self, link: _Link) -> None:
         try:

@@ -28,13 +28,12 @@ class TlsSocket:
     def getpeername(self) -> object:
         return self._sock.getpeername()
 
-    @property
-    def has_more(self) -> bool:
-        """Whether bytes can be had that no selector knows of."""
-        return self._sock.pending() > 0
-
     def recv(self, size: int) -> bytes:
-        """As a socket's. What is not here yet, encrypted or not, is a BlockingIOError."""
+        """As a socket's. What is not here yet, encrypted or not, is a BlockingIOError.
+
+        With a size from 16 KiB, which a record of TLS may have, nothing stays behind that no
+        selector knows of.
+        """
         try:
             return self._sock.recv(size)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):

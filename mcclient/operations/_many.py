@@ -72,8 +72,8 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
                 errors[server] = outcome
                 del waiting[server]
                 continue
-            names: Iterable[Key] = outcome[0]
-            result.update(zip(names, values_of(setup, server, outcome), strict=True))
+            found: Iterable[Key] = outcome[0]
+            result.update(zip(found, values_of(setup, server, outcome), strict=True))
             if len(waiting[server][1]) <= stop:
                 del waiting[server]
         start = stop
@@ -94,11 +94,8 @@ def stores_of(setup: Setup, mapping: Mapping[Key, object]) -> dict[int, Stores]:
     """What is to be stored, by server."""
     if not hasattr(mapping, "items"):
         raise TypeError(f"mapping must be a mapping, not {type(mapping).__name__}")
-    if type(mapping) is dict:
-        keys, values = list(mapping), list(mapping.values())
-    else:
-        items = list(mapping.items())
-        keys, values = [key for key, _ in items], [value for _, value in items]
+    items = mapping.items()
+    keys, values = [key for key, _ in items], [value for _, value in items]
     if not keys:
         return {}
     datas, flags = _serialized(setup, values)

@@ -117,10 +117,11 @@ class _Tally:
         if not is_get or isinstance(outcome, Exception):
             return
         found: list[object]
-        if isinstance(outcome, tuple):  # columns
-            self.hits += len(outcome[2])
-            self.misses += len(_keys_of(command)) - len(outcome[2])
-            self.size += sum(map(len, outcome[2]))
+        if hasattr(outcome, "index"):  # columns: a tuple
+            datas: Sequence[bytes] = outcome[2]
+            self.hits += len(datas)
+            self.misses += len(_keys_of(command)) - len(datas)
+            self.size += sum(map(len, datas))
             return
         if hasattr(outcome, "values"):  # a dict
             found = list(outcome.values())

@@ -640,11 +640,9 @@ def first(queue: deque[T]) -> T | None:
     return ticket
 
 
-def discard(queue: deque[T], ticket: T) -> bool:
-    """Take *ticket* out of *queue*. False: somebody has done so before."""
+def discard(queue: deque[T], ticket: T) -> None:
+    """Take *ticket* out of *queue*, if nobody has done so before."""
     try:
         queue.remove(ticket)
-        found = True
     except ValueError:
-        found = False
-    return found
+        pass

@@ -71,9 +71,7 @@ class Sweep:
         points: how many there were.
     """
 
-    def __init__(
-        self, master, call, prepare, keys=KEYS, every_instruction=False, stride=1
-    ) -> None:
+    def __init__(self, master, call, prepare, keys=KEYS, every_instruction=False, stride=1) -> None:
         self.points = 0
         self._master = master
         self._call = call

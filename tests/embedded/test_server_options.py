@@ -119,6 +119,7 @@ def test_who_never_reads_is_cut_off() -> None:
     with MemoryServer(send_timeout=0.1) as server, Wire(server) as greedy:
         server.handle(classic.Set("k", b"x" * 1_000_000))
         greedy.send(b"get k\r\n" * 100)
+        until(lambda: server.stats["get_hits"] != "0")
         until(lambda: server.stats["curr_connections"] == "0")
         with Wire(server) as other:
             other.ask(b"mn\r\n", b"MN\r\n")
@@ -340,5 +341,6 @@ def test_its_clock_can_be_stopped_by_clients_where_that_is_allowed() -> None:
         wire.ask(b"debugtime 20\r\nmg k t\r\n", b"OK\r\nHD t10\r\n")
         wire.ask(b"debugtime -5\r\nmg k t\r\ndebugtime 14\r\n", b"OK\r\nHD t15\r\nOK\r\n")
         wire.ask(b"mg k t\r\ndebugtime 1\r\nmg k t\r\n", b"HD t1\r\nOK\r\nEN\r\n")
-        wire.ask(b"debugtime r\r\ndebugtime x\r\n", b"OK\r\nERROR\r\n")
+        wire.ask(b"set j 0 100 1\r\nv\r\ndebugtime 50\r\n", b"STORED\r\nOK\r\n")
+        wire.ask(b"debugtime r\r\nmg j t\r\ndebugtime x\r\n", b"OK\r\nHD t50\r\nERROR\r\n")
     assert MemoryServer().handle(admin.Debugtime("p")) == ErrorReply("ERROR")

@@ -483,3 +483,18 @@ def test_who_brings_back_looks_at_the_queue_again_afterwards(way) -> None:
     assert waiter.woken
     assert pool.lender.redeem(waiter.ticket) is not None
     assert not pool.lender.queue
+
+
+def test_a_client_that_cannot_be_closed_frees_its_slot_while_the_error_is_looked_at() -> None:
+    class Unclosable(BlockingClient):
+        def close(self) -> None:
+            raise OSError("no")
+
+    lender: Lender[BlockingClient] = Lender()
+    lender.add_slots(Unclosable(), 1)
+    client = lender.take()
+    assert client is not None
+    with pytest.raises(OSError, match="no") as caught:
+        lender.renew(client, "lifetime")
+    assert caught.tb is not None  # and all that the frames have in hand
+    assert len(lender.unopened) == 1

@@ -176,3 +176,11 @@ def test_the_lower_level_has_numbers() -> None:
     assert mc.get_behaviors()["distribution"] == 2
     with pytest.raises(TypeError, match="behavior hash must be int, not str"):
         mc.set_behaviors({"hash": "md5"})
+
+
+def test_weights_that_count_are_told_only_where_they_do() -> None:
+    mc = pylibmc.Client(["a", "b:1:2"], {"ketama_weighted": True})
+    assert mc.behaviors["ketama_weighted"] == 1
+    mc.behaviors["distribution"] = "modula"
+    assert mc.behaviors["ketama_weighted"] == 0
+    assert mc.clone().behaviors["ketama_weighted"] == 0

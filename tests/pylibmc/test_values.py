@@ -33,8 +33,20 @@ class Bomb:
         return note, ("executed",)
 
 
+class Spoilt:
+    """Whoever unpickles it gets a ValueError."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return spoil, ()
+
+
 def note(what: str) -> None:
     EXECUTED.append(what)
+
+
+def spoil() -> None:
+    note("spoilt")
+    raise ValueError("spoilt")
 
 
 class Shouting(str):
@@ -158,6 +170,34 @@ def test_flags_above_the_known_ones_are_ignored(
 ) -> None:
     raw_set(real_memcached, b"key", b" +1_0 ", 4 | 32 | 64 | 1024)
     assert mc.get("key") == 10
+
+
+def test_ints_are_read_as_c_reads_them(mc: pylibmc.Client, real_memcached: RealMemcached) -> None:
+    raw_set(real_memcached, b"key", b"12\0x", 4)
+    assert mc.get("key") == 12
+    raw_set(real_memcached, b"key", "\u0661\u0662".encode(), 2)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        mc.get("key")
+
+
+def test_a_pickle_that_raises_has_run_once(mc: pylibmc.Client) -> None:
+    mc.set("key", Spoilt())
+    with pytest.raises(ValueError, match="spoilt"):
+        mc.get("key")
+    assert EXECUTED == ["spoilt"]
+
+
+@pytest.mark.parametrize("value", [b"bytes", "text", 5, [1]])
+def test_an_expiry_goes_with_whatever_is_set(
+    value: object, mc: pylibmc.Client, real_memcached: RealMemcached
+) -> None:
+    for _ in range(2):  # the second one by the direct door
+        assert mc.set("key", value, 1000)
+        with real_memcached.connect() as sock:
+            sock.sendall(b"mg key t\r\n")
+            assert sock.recv(64) in (b"HD t1000\r\n", b"HD t999\r\n")
+        assert mc.set("key", value, 2**31 + 5)  # which is long ago
+        assert mc.get("key") is None
 
 
 def test_a_bomb_of_zeros_is_not_inflated(mc: pylibmc.Client, real_memcached: RealMemcached) -> None:

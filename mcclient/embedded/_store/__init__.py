@@ -22,7 +22,8 @@ from mcproto._generations import generation
 from ._binary import BINARY, statistics
 from ._classic import CLASSIC
 from ._events import Events
-from ._items import Items, expiry
+from ._item import expiry
+from ._items import Items
 from ._meta import META
 from ._prefixes import Prefixes
 from ._slabs import PAGE

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mcproto import Command, Reply
 
     from . import Store
-    from ._items import StoredItem
+    from ._item import StoredItem
     from ._slabs import SlabClass
 
 _SAME = ErrorReply("SAME", "src and dst class are identical")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mcproto import BinaryReply, ErrorReply, Stats, Status, binary
 
-from ._items import TOO_LARGE, StoredItem, expiry
+from ._item import StoredItem, expiry
+from ._items import TOO_LARGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

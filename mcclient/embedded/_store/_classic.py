@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcproto import ErrorReply, Item, Number, Status, Values, classic
 
-from ._items import StoredItem, expiry
+from ._item import StoredItem, expiry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

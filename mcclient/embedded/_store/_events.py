@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._items import StoredItem
+    from ._item import StoredItem
 
 __all__ = ["VERBS", "Events"]
 

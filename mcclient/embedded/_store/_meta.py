@@ -12,7 +12,7 @@ from math import inf
 from mcproto import ErrorReply, MetaReply, Status, meta
 from mcproto._replies import LoudReply
 
-from ._items import StoredItem, expiry
+from ._item import StoredItem, expiry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._items import StoredItem
+    from ._item import StoredItem
 
 __all__ = ["PAGE", "SlabClass", "Slabs"]
 

@@ -12,7 +12,7 @@ import time
 from tests.faults.figures import FIGURES, Size
 
 # Where somebody hangs is shown, and ends it, after so many seconds for each figure.
-PATIENCE = {"short": 60, "full": 300, "long": 12 * 3600}
+PATIENCE = {"short": 60, "full": 600, "long": 12 * 3600}
 
 
 def main() -> int:

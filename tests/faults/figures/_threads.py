@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from random import Random
 
 from mcclient import Client, ClientBusy, PooledClient
@@ -25,9 +24,10 @@ def threads(size: Size) -> str:
             with Client(server.address) as mc:
                 mc.set_multi({key: key for key in KEYS})
             with PooledClient(Client(server.address, timeout=60), 4) as pooled:
-                _, errors = _all_of_them(pooled, CALLS[size])
+                busy, errors = _all_of_them(pooled, CALLS[size])
                 assert pooled.pool.full()
             assert errors == [], errors[:3]
+            assert not busy, f"{busy} times two threads have had one client"
             with Client(server.address, timeout=60) as mc:
                 busy, errors = _all_of_them(mc, CALLS[size])
                 assert all(mc.get(key) == key for key in KEYS)
@@ -65,7 +65,10 @@ def _all_of_them(mc: Client | PooledClient, calls: int) -> tuple[int, list[objec
                 return
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
-    _run(workers)
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     return sum(busy), errors
 
 
@@ -85,11 +88,3 @@ def _call(mc: Client | PooledClient, random: Random) -> object:
         case _:
             value = mc.get(key)
             return None if value == key else (key, value)
-
-
-def _run(workers: list[threading.Thread]) -> None:
-    for worker in workers:
-        worker.start()
-    wait: Callable[[threading.Thread], None] = threading.Thread.join
-    for worker in workers:
-        wait(worker)
