@@ -70,9 +70,9 @@ class Client:
     Every operation has one deadline over everything it does. It raises
 
     * `ServerUnavailable` (`ConnectFailed`, `ConnectionLost`, `OperationTimeout`, `ServerDown`) if
-      there was no answer; `maybe_applied` says whether a write may have happened. An operation on several
-      keys or all servers raises `PartialFailure` where some servers gave none, with what was
-      had. With ``on_unavailable="miss"`` reads never do: lost keys are misses;
+      there was no answer; `maybe_applied` says whether a write may have happened. An operation on
+      several keys or all servers raises `PartialFailure` where some servers gave none, with what
+      was had. With ``on_unavailable="miss"`` reads never do: lost keys are misses;
     * `CommandFailed` if the server answered with an error line;
     * `ClientClosed` after `close`.
 
