@@ -23,7 +23,13 @@ PAGES = sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # Pages whose blocks make up nothing: they quote examples/, or are made of docstrings.
-WITHOUT_CODE = ["examples.md", "guarantees.md", "reference/mcclient.md", "reference/mcproto.md"]
+WITHOUT_CODE = [
+    "examples.md",
+    "guarantees.md",
+    "performance.md",
+    "reference/mcclient.md",
+    "reference/mcproto.md",
+]
 
 
 def blocks(page: str, text: str) -> Iterator[CodeType | doctest.DocTest]:
