@@ -36,6 +36,7 @@ __all__ = [
     "drive",
     "has_input",
     "is_private",
+    "new_socket",
     "opening",
     "prepare",
     "wait_for",
@@ -44,6 +45,32 @@ __all__ = [
 # So long a connection is silent before the system asks whether the other end is still there; how
 # often it asks, and how many times.  Sooner than most firewalls forget what has been idle.
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+_Socket = socket.socket
+
+
+class _Own(_Socket):
+    """A socket that closes itself when it is dropped, and does not warn of it.
+
+    Struck while it connects, nobody has it yet; and in a cycle of garbage, as errors with their
+    tracebacks make them, its own finalizer may come before that of its transport.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except AttributeError:
+            pass  # struck before it was one
+
+
+def new_socket(family: int) -> socket.socket:
+    """A socket for a stream."""
+    # (gevent puts a class of its own into the module, sooner or later.)
+    make = _Own if socket.socket is _Socket else socket.socket
+    return make(family, socket.SOCK_STREAM)
 
 
 def prepare(sock: socket.socket) -> None:
@@ -125,7 +152,7 @@ def connecting(
 def _connecting(
     family: int, address: object, deadline: float
 ) -> Generator[Wait, None, socket.socket]:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = new_socket(family)
     try:
         prepare(sock)
         sock.setblocking(False)

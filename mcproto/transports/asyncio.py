@@ -15,7 +15,7 @@ from math import inf
 
 from . import RECEIVE_SIZE
 from ._resolve import families, literal
-from ._sockets import PAUSE, connect_now, is_private, prepare
+from ._sockets import PAUSE, connect_now, is_private, new_socket, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ async def _run(job: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _connected(family: int, address: object) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = new_socket(family)
     try:
         prepare(sock)
         sock.setblocking(False)

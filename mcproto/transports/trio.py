@@ -13,7 +13,15 @@ import trio
 
 from . import RECEIVE_SIZE
 from ._resolve import families, literal
-from ._sockets import PAUSE, check_connected, connect_now, has_input, is_private, prepare
+from ._sockets import (
+    PAUSE,
+    check_connected,
+    connect_now,
+    has_input,
+    is_private,
+    new_socket,
+    prepare,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,7 +234,7 @@ async def _unless_closed(
 
 
 async def _connected(family: int, address: object) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = new_socket(family)
     try:
         prepare(sock)
         sock.setblocking(False)

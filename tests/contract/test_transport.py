@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import threading
 from time import monotonic
 
 import pytest
 
-from mcclient.testing import Peer, ScriptedServer
+from mcclient.testing import Peer, ScriptedServer, descriptors
 from mcclient.testing.scripts import always, polite_silence, replies, silence
 from mcproto import (
     ClientConnection,
@@ -18,6 +20,7 @@ from mcproto import (
     classic,
     meta,
 )
+from mcproto.transports._sockets import new_socket
 from tests.contract.nobody import NOBODY
 from tests.contract.rigs import (
     BLOCKING,
@@ -635,3 +638,15 @@ def test_after_an_answer_to_half_a_request_a_connection_is_not_used_again():
         (outcome,) = backend.exchange_all(jobs, monotonic() + 20)
         assert isinstance(outcome, ErrorReplied)
         assert closed(jobs) == [False]
+
+
+def test_a_socket_that_is_dropped_in_a_cycle_closes_itself_without_a_word() -> None:
+    """As an error and its traceback are one; the order of the finalizers is anybody's guess."""
+    before = descriptors()
+    for _ in range(3):
+        sock = new_socket(socket.AF_INET)
+        cycle: list[object] = [sock]
+        cycle.append(cycle)
+        del sock, cycle
+    gc.collect()
+    assert descriptors() == before
