@@ -79,5 +79,8 @@ def _rounded_up(seconds: float) -> int:
 
 def _checked(exptime: int) -> int:
     if exptime > _LAST:
-        raise InvalidArgument("expire is beyond January 2038, which is all that servers can hold")
+        raise InvalidArgument(
+            "expire is beyond January 2038, which is all that servers can hold: a number means"
+            " seconds from now; for a point in time give a datetime"
+        )
     return exptime

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from threading import RLock
 
-from mcproto import ErrorReplied
+from mcproto import ErrorReplied, ProtocolError
 
 from ._errors import ServerDown
 from ._failures import fault_of
@@ -105,7 +105,10 @@ class Gate:
             self.answered()
             return
         fault = fault_of(error, opener is not None)
+        # (What came instead of an answer, or the key, is not for logs, nor for other callers.)
         reason = str(told).removeprefix(f"{self._server}: ")
+        if isinstance(error, ProtocolError):
+            reason = f"no proper answer ({type(error).__name__})"
         if opener is not None:
             log("DEBUG", "mcclient.server", "%s: no connection: %s", self._server, reason)
         with self._lock:

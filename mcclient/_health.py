@@ -6,9 +6,10 @@ at a time.  *now* and *chance* are arguments.
 A hard failure (no connection can be opened) marks the server down at once, soft ones (no answer in
 time, a connection lost in use, a reply out of step) when there are three in a row.  Then it is
 tried by one opener at a time, after pauses that double from `FIRST_PAUSE` to `LONGEST_PAUSE`; each
-is a random part of that, so that clients do not come back all at once.  What brings it back is what
-it has failed at: a connection that answers its first question; or, if connections were answered
-that, and then failed, an exchange.
+is a random part of that, so that clients do not come back all at once.  An attempt that its caller
+gives up (a cancelled task) is no failure, and lengthens the pauses to 0.4 s at most.  What brings
+it back is what it has failed at: a connection that answers its first question; or, if connections
+were answered that, and then failed, an exchange.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FIRST_PAUSE", "LONGEST_PAUSE", "MOST_SOFT_FAILURES", "Health"]
+__all__ = ["FIRST_PAUSE", "LONGEST_ABANDONED", "LONGEST_PAUSE", "MOST_SOFT_FAILURES", "Health"]
 
 FIRST_PAUSE = 0.05
 """The longest that the first pause can be, in seconds."""
 
 LONGEST_PAUSE = 10.0
 """The longest that any pause can be, in seconds."""
+
+LONGEST_ABANDONED = 0.4
+"""So far, in seconds, pauses grow by attempts that are given up: they say nothing of the server."""
 
 MOST_SOFT_FAILURES = 3
 """So many in a row, and a server is down."""
@@ -46,9 +50,12 @@ class Health:
     """
 
     __slots__ = (
+        "_began",
         "_chance",
         "_opener",
+        "_part",
         "_pause",
+        "_pause_before",
         "_until",
         "failures",
         "is_down",
@@ -64,6 +71,10 @@ class Health:
         self._opener: ref[object] | None = None
         self._until = 0.0
         self._pause = 0.0
+        # Of the attempt under way, to be able to take back what it has added to the pause.
+        self._began = 0.0
+        self._pause_before = 0.0
+        self._part = 0.0
         self.is_down = False
         self.failures = 0
         self.since = 0.0
@@ -87,6 +98,7 @@ class Health:
             return False
         self._opener, self._until = ref(opener), until
         # Whatever becomes of it, nobody comes sooner than that.
+        self._began, self._pause_before = now, self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._wait(now)
         return True
@@ -95,11 +107,16 @@ class Health:
         """*opener* tries no longer, and nothing has come of it, or only that *reason*."""
         if self._is_trying(opener):
             self._opener = None
-            self.reason = reason or self.reason
+            if reason:
+                self.reason = reason
+            else:
+                self._pause = min(self._pause, max(self._pause_before, LONGEST_ABANDONED))
+                self.retry_at = self._began + self._part * self._pause
 
     def opened(self, opener: object) -> bool:
         """Its connection has answered its first question. True: by this the server is up again."""
-        self.leave(opener)
+        if self._is_trying(opener):
+            self._opener = None
         return self.failures < MOST_SOFT_FAILURES and self._come_back()
 
     def answered(self) -> bool:
@@ -140,4 +157,5 @@ class Health:
         return was_down
 
     def _wait(self, now: float) -> None:
-        self.retry_at = now + self._chance() * self._pause
+        self._part = self._chance()
+        self.retry_at = now + self._part * self._pause

@@ -79,6 +79,9 @@ class OutsideServer:
         """Skips the test."""
         self._only_embedded("advance()")
 
+    def clear_failures(self) -> None:
+        """There are none."""
+
     def fail_next(self, kind: str, times: int = 1, *, seconds: float = 1.0) -> NoReturn:
         """Skips the test."""
         self._only_embedded("fail_next()")

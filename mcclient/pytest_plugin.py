@@ -38,6 +38,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [] if chosen == "embedded" else [f"memcached: {chosen}"]
 
 
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    # What one test has ordered to go wrong must not go wrong for the next.
+    server = getattr(item, "funcargs", {}).get("memcached_server")
+    if server is not None:
+        server.clear_failures()
+
+
 @pytest.fixture(scope="session")
 def memcached_server(pytestconfig: pytest.Config) -> Iterator[MemoryServer | OutsideServer]:
     """A memcached for the whole session; what it is, ``--memcached`` says.

@@ -68,6 +68,12 @@ def test_things_go_wrong_to_order(memcached, memcached_server):
     with pytest.raises(ConnectionLost):
         memcached.incr("k")
 
+def test_what_has_not_gone_wrong_yet(memcached_server):
+    memcached_server.fail_next("close", times=5)
+
+def test_does_not_go_wrong_for_the_next(memcached):
+    assert memcached.set("k", "v")
+
 def test_more_servers_can_be_had(memcached_factory, memcached_server):
     one, two = memcached_factory(), memcached_factory(like="1.6.18")
     assert len({one.port, two.port, memcached_server.port}) == 3
@@ -112,13 +118,13 @@ def counts(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
 @pytest.mark.memcached
 def test_an_embedded_server_is_the_default(tmp_path: Path) -> None:
     result = run(tmp_path)
-    assert counts(result) == {"passed": 10}, result.stdout
+    assert counts(result) == {"passed": 12}, result.stdout
 
 
 @pytest.mark.memcached
 def test_a_real_server_has_the_same_names(tmp_path: Path) -> None:
     result = run(tmp_path, "--memcached=real")
-    assert counts(result) == {"passed": 7, "skipped": 3}, result.stdout
+    assert counts(result) == {"passed": 8, "skipped": 4}, result.stdout
     assert "memcached: real" in result.stdout
     for what in "advance()", "fail_next()", "commands":
         assert f"{what} needs the embedded server" in result.stdout
@@ -131,7 +137,7 @@ def test_a_running_server_can_be_named(tmp_path: Path) -> None:
             sock.sendall(b"set k 0 0 1\r\nv\r\n")
             assert sock.recv(100) == b"STORED\r\n"
         result = run(tmp_path, f"--memcached={server.address}")
-        assert counts(result) == {"passed": 6, "skipped": 4}, result.stdout
+        assert counts(result) == {"passed": 7, "skipped": 5}, result.stdout
         assert server.is_running
         assert "is not the tests' own server" in result.stdout
 
@@ -141,25 +147,25 @@ def test_the_ini_file_decides_where_the_command_line_does_not(tmp_path: Path) ->
         "[pytest]\nmemcached = nowhere.invalid:1\nmarkers = real\n"
     )
     refused = run(tmp_path, "-c", "chosen.ini", "-k", "empty")
-    assert counts(refused) == {"deselected": 9, "error": 1}
+    assert counts(refused) == {"deselected": 11, "error": 1}
     assert "--memcached=nowhere.invalid:1" in refused.stdout
     result = run(tmp_path, "-c", "chosen.ini", "-k", "empty", "--memcached=embedded")
-    assert counts(result) == {"passed": 1, "deselected": 9}
+    assert counts(result) == {"passed": 1, "deselected": 11}
 
 
 @pytest.mark.parametrize("named", ["/tmp/socket", "127.0.0.1:1"])
 def test_what_is_no_server_is_said(tmp_path: Path, named: str) -> None:
     result = run(tmp_path, f"--memcached={named}", "-k", "empty")
-    assert counts(result) == {"deselected": 9, "error": 1}
+    assert counts(result) == {"deselected": 11, "error": 1}
     assert f"--memcached={named}" in result.stdout
 
 
 def test_without_the_binary_it_is_a_skip_and_in_ci_a_failure(tmp_path: Path) -> None:
     nothing = {"PATH": str(tmp_path)}
     at_home = run(tmp_path, "-m", "real", environment=nothing | {"CI": ""})
-    assert counts(at_home) == {"skipped": 1, "deselected": 9}
+    assert counts(at_home) == {"skipped": 1, "deselected": 11}
     in_ci = run(tmp_path, "-m", "real", environment=nothing | {"CI": "true"})
-    assert counts(in_ci) == {"deselected": 9, "error": 1}
+    assert counts(in_ci) == {"deselected": 11, "error": 1}
     assert "needs the real memcached" in in_ci.stdout
 
 

@@ -423,6 +423,11 @@ class MemoryServer:
         with self._lock:
             self._answers.store.items.clear()
 
+    def clear_failures(self) -> None:
+        """Forget all that `fail_next` has ordered and has not happened yet."""
+        with self._lock:
+            self._failures.clear()
+
     def fail_next(self, kind: str, times: int = 1, *, seconds: float = 1.0) -> None:
         """Let something go wrong with the next command, whoever sends it, or the next connection.
 

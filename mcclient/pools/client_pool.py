@@ -505,7 +505,9 @@ def pool_of(
             raise TypeError(f"mc must be a pool of {manner} clients, of {kind.__name__}")
         return mc
     if not isinstance(mc, kind):
-        raise TypeError(f"mc must be a {kind.__name__} or a pool of such, not {type(mc).__name__}")
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        what = f"{article} {kind.__name__} or a pool of such"
+        raise TypeError(f"mc must be {what}, not {type(mc).__name__}")
     if checked_number("n_slots", n_slots) < 1:
         raise InvalidArgument("n_slots must be 1 or more")
     return ClientPool(mc, n_slots, **options)

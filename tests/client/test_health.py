@@ -9,7 +9,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from mcclient._health import FIRST_PAUSE, LONGEST_PAUSE, MOST_SOFT_FAILURES, Health
+from mcclient._health import (
+    FIRST_PAUSE,
+    LONGEST_ABANDONED,
+    LONGEST_PAUSE,
+    MOST_SOFT_FAILURES,
+    Health,
+)
 
 
 class Opener:
@@ -38,6 +44,7 @@ class HealthMachine(RuleBasedStateMachine):
         self.until = 0.0
         self.pause = 0.0
         self.earliest = 0.0
+        self.began = self.part = self.before = 0.0
 
     @property
     def is_tried(self) -> bool:
@@ -70,6 +77,7 @@ class HealthMachine(RuleBasedStateMachine):
             assert may == (not self.is_tried and self.now >= self.earliest)
             if may:
                 self.trying, self.until = opener, self.now + 5
+                self.began, self.part, self.before = self.now, self.chance, self.pause
                 self.pause = min(2 * self.pause, LONGEST_PAUSE)
                 self.earliest = self.now + self.chance * self.pause
         return opener if may else None
@@ -118,6 +126,8 @@ class HealthMachine(RuleBasedStateMachine):
             self.health.leave(opener)
             if self.trying is opener:
                 self.trying = None
+                self.pause = min(self.pause, max(self.before, LONGEST_ABANDONED))
+                self.earliest = self.began + self.part * self.pause
 
     @rule(opener=consumes(openers))
     def it_is_lost(self, opener: Opener | None) -> None:
@@ -168,6 +178,27 @@ def test_pauses_double_up_to_ten_seconds_also_when_nobody_brings_the_right_back(
         del opener
     expected = [min(0.05 * 2**n, 10.0) for n in range(11)]
     assert [round(pause, 9) for pause in pauses] == [round(pause, 9) for pause in expected]
+
+
+def test_attempts_that_are_given_up_are_soon_followed_by_others_and_are_no_failures():
+    health = Health(lambda: 1.0)
+    health.failed(None, True, "refused", 0.0)
+    pauses = []
+    for _ in range(8):
+        opener, now = Opener(), health.retry_at
+        assert health.may_open(opener, now, inf)
+        health.leave(opener)
+        pauses.append(round(health.retry_at - now, 9))
+    assert pauses == [0.1, 0.2, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4]
+    # After failures the pause stays as long as these have made it.
+    for _ in range(3):
+        opener, now = Opener(), health.retry_at
+        assert health.may_open(opener, now, inf)
+        health.failed(opener, True, "refused", now)
+    opener, now = Opener(), health.retry_at
+    assert health.may_open(opener, now, inf)
+    health.leave(opener)
+    assert round(health.retry_at - now, 9) == 3.2
 
 
 def test_a_server_that_comes_back_is_waited_for_shortly_when_it_fails_again():
