@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .rings._pylibmc import Profile
     from .values import Codec
 
+    K = TypeVar("K", bound="str | bytes")
     R = TypeVar("R")
 
 __all__ = ["AsyncClient"]
@@ -216,7 +217,7 @@ class AsyncClient:
         """
         return await self._run(operations.gat(self._setup, key, exptime_of(expire), default))
 
-    async def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+    async def get_multi(self, keys: Iterable[K]) -> dict[K, object]:
         """The values of those of the *keys* that are there, under the keys as given.
 
         Raises:
@@ -282,9 +283,7 @@ class AsyncClient:
         """
         return await self._run(operations.cas(self._setup, key, value, cas, exptime_of(expire)))
 
-    async def set_multi(
-        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
-    ) -> list[str | bytes]:
+    async def set_multi(self, mapping: Mapping[K, object], expire: Expire = 0) -> list[K]:
         """Store many values; give back the keys that were not stored, [] if all were.
 
         Every value is serialized before the first is sent.
@@ -324,7 +323,8 @@ class AsyncClient:
 
         Args:
             delta: how much, 0 or more.
-            initial: where there is nothing, store this (and give it back) instead.
+            initial: where there is nothing, store this (and give it back) instead. The server
+                makes such an item, with flags 0, so `get` gives its digits as bytes.
             expire: what an item so made gets. One that is there keeps its own.
 
         Raises:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .rings._pylibmc import Profile
     from .values import Codec
 
+    K = TypeVar("K", bound="str | bytes")
     R = TypeVar("R")
 
 __all__ = ["Client"]
@@ -247,7 +248,7 @@ class Client:
         """
         return self._run(operations.gat(self._setup, key, exptime_of(expire), default))
 
-    def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+    def get_multi(self, keys: Iterable[K]) -> dict[K, object]:
         """The values of those of the *keys* that are there, under the keys as given.
 
         Raises:
@@ -255,7 +256,8 @@ class Client:
             ValueUnreadable: an item is there, but the codec cannot read it.
         """
         setup = self._setup
-        if len(self.servers) > 1 or isinstance(keys, (str, bytes)):
+        # (`isinstance` would have pyright lose what kind of keys they are.)
+        if len(self.servers) > 1 or issubclass(type(keys), (str, bytes)):
             return self._run(operations.get_multi(setup, keys))
         names = list(keys)
         wires = [wire for _, wire in map(self._routes.__getitem__, names)]
@@ -334,9 +336,7 @@ class Client:
         """
         return self._run(operations.cas(self._setup, key, value, cas, exptime_of(expire)))
 
-    def set_multi(
-        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
-    ) -> list[str | bytes]:
+    def set_multi(self, mapping: Mapping[K, object], expire: Expire = 0) -> list[K]:
         """Store many values; give back the keys that were not stored, [] if all were.
 
         Every value is serialized before the first is sent.
@@ -394,7 +394,8 @@ class Client:
 
         Args:
             delta: how much, 0 or more.
-            initial: where there is nothing, store this (and give it back) instead.
+            initial: where there is nothing, store this (and give it back) instead. The server
+                makes such an item, with flags 0, so `get` gives its digits as bytes.
             expire: what an item so made gets. One that is there keeps its own.
 
         Raises:

@@ -13,11 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar
 
     from ._expiry import Expire
     from .operations import Setup
     from .operations._quiet_commands import Why
+
+    K = TypeVar("K", bound="str | bytes")
 
 __all__ = ["AsyncQuiet", "Quiet"]
 
@@ -129,7 +131,7 @@ class Quiet:
         if self._gathered.cas(key, value, cas, exptime_of(expire)):
             self._send()
 
-    def set_multi(self, mapping: Mapping[str | bytes, object], expire: Expire = 0) -> None:
+    def set_multi(self, mapping: Mapping[K, object], expire: Expire = 0) -> None:
         """Store many values. If one of them is bad, those before it are gathered."""
         for key, value in items_of(mapping):
             self.set(key, value, expire)
@@ -239,7 +241,7 @@ class AsyncQuiet:
         """Store *value* if the item is still the one that `gets` gave with this *cas*."""
         return self._after(self._gathered.cas(key, value, cas, exptime_of(expire)))
 
-    async def set_multi(self, mapping: Mapping[str | bytes, object], expire: Expire = 0) -> None:
+    async def set_multi(self, mapping: Mapping[K, object], expire: Expire = 0) -> None:
         """Store many values. If one of them is bad, those before it are gathered."""
         for key, value in items_of(mapping):
             await self.set(key, value, expire)

@@ -6,6 +6,7 @@ Long lists go in several rounds, so that no request is longer than servers and s
 from __future__ import annotations
 
 from mcproto import ErrorReplied, ErrorReply, Flight
+from mcproto._typing import Generic
 
 from .._errors import MemcacheError, PartialFailure, ServerUnavailable
 from .._failures import command_failed
@@ -14,8 +15,8 @@ from ._one import values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any, TypeAlias
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, TypeAlias, TypeVar
 
     from mcproto import Command, Reply
     from mcproto._replies import NoReply
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
     from ._effects import Operation
     from ._setup import Setup
 
+    K = TypeVar("K", bound="str | bytes")
+
     Key: TypeAlias = str | bytes
     # Keys as given, keys on the wire, bytes and flags, in one order.
-    Stores: TypeAlias = tuple[list[Key], list[bytes], list[bytes], list[int]]
+    Stores: TypeAlias = tuple[list[K], list[bytes], list[bytes], list[int]]
+else:
+    K = object
 
 __all__ = ["delete_multi", "get_multi", "set_multi"]
 
@@ -38,13 +43,13 @@ MOST_BYTES = 1 << 20
 _BYTES = {bytes}
 
 
-def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]:
+def get_multi(setup: Setup, keys: Iterable[K]) -> Operation[dict[K, object]]:
     """The values of those of the keys that are there."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several keys, not one")
     wanted = list(keys)
     # By server: the keys as given, and as they go over the wire.
-    waiting: dict[int, tuple[list[Key], list[bytes]]] = {}
+    waiting: dict[int, tuple[list[K], list[bytes]]] = {}
     route = setup.routes.__getitem__
     if len(setup.servers) == 1 and wanted:
         waiting[0] = wanted, [wire for _, wire in map(route, wanted)]
@@ -56,7 +61,7 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
             names.append(key)
             wires.append(wire)
     getting = setup.dialect.getting
-    result: dict[Key, object] = {}
+    result: dict[K, object] = {}
     errors: dict[int, MemcacheError] = {}
     start = 0
     while waiting:
@@ -72,7 +77,7 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
                 errors[server] = outcome
                 del waiting[server]
                 continue
-            found: Iterable[Key] = outcome[0]
+            found: Iterable[K] = outcome[0]
             result.update(zip(found, values_of(setup, server, outcome), strict=True))
             if len(waiting[server][1]) <= stop:
                 del waiting[server]
@@ -85,12 +90,12 @@ def get_multi(setup: Setup, keys: Iterable[Key]) -> Operation[dict[Key, object]]
     return result
 
 
-def set_multi(setup: Setup, mapping: Mapping[Key, object], exptime: int) -> Operation[list[Key]]:
+def set_multi(setup: Setup, mapping: Mapping[K, object], exptime: int) -> Operation[list[K]]:
     """Store many values; the keys that were not stored."""
     return (yield from store_all(setup, stores_of(setup, mapping), exptime))
 
 
-def stores_of(setup: Setup, mapping: Mapping[Key, object]) -> dict[int, Stores]:
+def stores_of(setup: Setup, mapping: Mapping[K, object]) -> dict[int, Stores[K]]:
     """What is to be stored, by server."""
     if not hasattr(mapping, "items"):
         raise TypeError(f"mapping must be a mapping, not {type(mapping).__name__}")
@@ -102,7 +107,7 @@ def stores_of(setup: Setup, mapping: Mapping[Key, object]) -> dict[int, Stores]:
     route = setup.routes.__getitem__
     if len(setup.servers) == 1:
         return {0: (keys, [wire for _, wire in map(route, keys)], datas, flags)}
-    stores: dict[int, Stores] = {}
+    stores: dict[int, Stores[K]] = {}
     for key, (server, wire), data, flag in zip(keys, map(route, keys), datas, flags, strict=True):
         if server not in stores:
             stores[server] = [], [], [], []
@@ -124,10 +129,10 @@ def _serialized(setup: Setup, values: list[Any]) -> tuple[list[bytes], list[int]
 
 def store_all(
     setup: Setup,
-    waiting: dict[int, Stores],
+    waiting: dict[int, Stores[K]],
     exptime: int,
     outcomes: Mapping[int, tuple[Reply | NoReply, ...] | MemcacheError] | None = None,
-) -> Operation[list[Key]]:
+) -> Operation[list[K]]:
     """Store what is waiting; the keys that were not stored.
 
     Args:
@@ -135,9 +140,9 @@ def store_all(
         outcomes: of the first flights, where they have been sent already.
     """
     was_stored = setup.dialect.was_stored
-    not_stored: list[Key] = []
-    in_doubt: list[Key] = []
-    failed: list[Key] = []
+    not_stored: list[K] = []
+    in_doubt: list[K] = []
+    failed: list[K] = []
     errors: dict[int, MemcacheError] = {}
     while waiting:
         if outcomes is None:
@@ -169,7 +174,7 @@ def store_all(
     return not_stored
 
 
-def first_flight(setup: Setup, stores: Stores, exptime: int) -> Flight:
+def first_flight(setup: Setup, stores: Stores[K], exptime: int) -> Flight:
     """As many of these as fit into one flight: one at least."""
     _, wires, datas, flags = stores
     count = len(wires)
@@ -182,13 +187,13 @@ def first_flight(setup: Setup, stores: Stores, exptime: int) -> Flight:
     return setup.dialect.storing(wires, datas, flags, exptime)
 
 
-def _not_there(setup: Setup, keys: list[Key]) -> Operation[list[Key]]:
+def _not_there(setup: Setup, keys: list[K]) -> Operation[list[K]]:
     """The keys that do not exist, and those whose server cannot be asked."""
-    work = _Work(setup)
+    work: _Work[K] = _Work(setup)
     for key in keys:
         server, wire = setup.routes[key]
         work.add(server, key, setup.dialect.asking(wire))
-    missing: list[Key] = []
+    missing: list[K] = []
     while work:
         for flight in (yield from work.next_round()):
             for key, command, reply in flight:
@@ -202,7 +207,7 @@ def delete_multi(setup: Setup, keys: Iterable[Key]) -> Operation[bool]:
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several keys, not one")
     dialect = setup.dialect
-    work = _Work(setup)
+    work: _Work[Key] = _Work(setup)
     for key in dict.fromkeys(keys):
         server, wire = setup.routes[key]
         work.add(server, key, dialect.deleting(wire))
@@ -223,7 +228,7 @@ def delete_multi(setup: Setup, keys: Iterable[Key]) -> Operation[bool]:
     return all_there
 
 
-class _Work:
+class _Work(Generic[K]):
     """Commands for several servers, sent in flights, a flight for each server at a time.
 
     Attributes:
@@ -233,23 +238,23 @@ class _Work:
 
     def __init__(self, setup: Setup) -> None:
         self.errors: dict[int, MemcacheError] = {}
-        self.failed: list[Key] = []
+        self.failed: list[K] = []
         self._setup = setup
-        self._waiting: dict[int, list[tuple[Key, Command[object]]]] = {}
+        self._waiting: dict[int, list[tuple[K, Command[object]]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def add(self, server: int, key: Key, command: Command[object]) -> None:
+    def add(self, server: int, key: K, command: Command[object]) -> None:
         self._waiting.setdefault(server, []).append((key, command))
 
-    def next_round(self) -> Operation[list[list[tuple[Key, Command[object], Reply | NoReply]]]]:
+    def next_round(self) -> Operation[list[list[tuple[K, Command[object], Reply | NoReply]]]]:
         """Send each server its next flight. Gives the flights that were answered."""
         flights = {server: _next_flight(jobs) for server, jobs in self._waiting.items()}
         outcomes = yield from FanOut(
             {server: Flight([command for _, command in jobs]) for server, jobs in flights.items()}
         )
-        answered: list[list[tuple[Key, Command[object], Reply | NoReply]]] = []
+        answered: list[list[tuple[K, Command[object], Reply | NoReply]]] = []
         for server, outcome in outcomes.items():
             jobs = flights[server]
             if isinstance(outcome, MemcacheError):
@@ -266,8 +271,8 @@ class _Work:
 
 
 def _next_flight(
-    jobs: list[tuple[Key, Command[object]]],
-) -> list[tuple[Key, Command[object]]]:
+    jobs: list[tuple[K, Command[object]]],
+) -> list[tuple[K, Command[object]]]:
     flight = jobs[:MOST_COMMANDS]
     size = 0
     for index, (_, command) in enumerate(flight):
@@ -289,7 +294,7 @@ def unforgiven(setup: Setup, errors: dict[int, MemcacheError]) -> dict[int, Memc
 
 
 def failure(
-    setup: Setup, errors: dict[int, MemcacheError], result: object, failed: list[Key]
+    setup: Setup, errors: dict[int, MemcacheError], result: object, failed: Sequence[Key]
 ) -> MemcacheError:
     """What to raise: with a single server its error, with several a `PartialFailure`."""
     if len(setup.servers) == 1:

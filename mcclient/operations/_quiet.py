@@ -28,7 +28,7 @@ from ._quiet_commands import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import NoReturn, TypeAlias
+    from typing import NoReturn, TypeAlias, TypeVar
 
     from mcproto import Command, Reply
     from mcproto._replies import NoReply
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from ._effects import Operation
     from ._quiet_commands import Why
     from ._setup import Setup
+
+    K = TypeVar("K", bound="str | bytes")
 
     Key: TypeAlias = str | bytes
 
@@ -427,7 +429,7 @@ def _unsent() -> MemcacheError:
     return MemcacheError("not sent: the block was left before")
 
 
-def items_of(mapping: Mapping[Key, object]) -> Iterable[tuple[Key, object]]:
+def items_of(mapping: Mapping[K, object]) -> Iterable[tuple[K, object]]:
     """Its items. Raises TypeError for what is no mapping."""
     if not hasattr(mapping, "items"):
         raise TypeError(f"mapping must be a mapping, not {type(mapping).__name__}")

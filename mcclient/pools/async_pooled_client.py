@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .._quiet import AsyncQuiet
     from .client_pool import PoolOptions
 
+    K = TypeVar("K", bound="str | bytes")
     R = TypeVar("R")
 
 __all__ = ["AsyncPooledClient"]
@@ -107,7 +108,7 @@ class AsyncPooledClient:
         finally:
             self._bring_back(mc)
 
-    async def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+    async def get_multi(self, keys: Iterable[K]) -> dict[K, object]:
         """The values of those of the *keys* that are there, under the keys as given."""
         mc = self._borrow() or await self._wait()
         try:
@@ -163,9 +164,7 @@ class AsyncPooledClient:
         finally:
             self._bring_back(mc)
 
-    async def set_multi(
-        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
-    ) -> list[str | bytes]:
+    async def set_multi(self, mapping: Mapping[K, object], expire: Expire = 0) -> list[K]:
         """Store many values; give back the keys that were not stored, [] if all were."""
         mc = self._borrow() or await self._wait()
         try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .._quiet import Quiet
     from .client_pool import PoolOptions
 
+    K = TypeVar("K", bound="str | bytes")
     R = TypeVar("R")
 
 __all__ = ["PooledClient"]
@@ -104,7 +105,7 @@ class PooledClient:
         finally:
             self._bring_back(mc)
 
-    def get_multi(self, keys: Iterable[str | bytes]) -> dict[str | bytes, object]:
+    def get_multi(self, keys: Iterable[K]) -> dict[K, object]:
         """The values of those of the *keys* that are there, under the keys as given."""
         mc = self._borrow()
         try:
@@ -160,9 +161,7 @@ class PooledClient:
         finally:
             self._bring_back(mc)
 
-    def set_multi(
-        self, mapping: Mapping[str | bytes, object], expire: Expire = 0
-    ) -> list[str | bytes]:
+    def set_multi(self, mapping: Mapping[K, object], expire: Expire = 0) -> list[K]:
         """Store many values; give back the keys that were not stored, [] if all were."""
         mc = self._borrow()
         try:

@@ -43,7 +43,7 @@ from ._wires import Binary, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Self, TypeAlias
+    from typing import Self, TypeAlias, TypeVar
 
     from mcproto._direct import Heads
 
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from ..values._pickles import Policy
     from ._arguments import ServerTuple
     from ._wires import Mode
+
+    K = TypeVar("K", bound="str | bytes")
 
     Key: TypeAlias = str | bytes
 
@@ -487,12 +489,12 @@ class client:  # noqa: N801  (its name over there)
 
     def set_multi(
         self,
-        keys: dict[Any, object],
+        keys: dict[K, Any],
         time: int = 0,
         key_prefix: Key = NO_PREFIX,
         min_compress_len: int = 0,
         compress_level: int = -1,
-    ) -> list[Any]:
+    ) -> list[K]:
         """Store many values; the keys that were not stored, [] if all were.
 
         All leave at once. Every value is serialized before the first is sent. What raises, raises
@@ -504,12 +506,12 @@ class client:  # noqa: N801  (its name over there)
 
     def add_multi(
         self,
-        keys: dict[Any, object],
+        keys: dict[K, Any],
         time: int = 0,
         key_prefix: Key = NO_PREFIX,
         min_compress_len: int = 0,
         compress_level: int = -1,
-    ) -> list[Any]:
+    ) -> list[K]:
         """`add` for many values, as `set_multi`: the keys that were not stored."""
         return self.__many.store(
             self, "add", keys, time, key_prefix, min_compress_len, compress_level

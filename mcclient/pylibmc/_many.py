@@ -121,7 +121,7 @@ class Many:
         self,
         owner: object,
         mode: Mode,
-        values: dict[Any, object],
+        values: dict[Any, Any],
         time: int,
         key_prefix: Key,
         shortest: int,

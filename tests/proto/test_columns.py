@@ -15,6 +15,7 @@ from mcproto import (
     Command,
     ErrorReplied,
     Flight,
+    ProtocolDesync,
     RemoteProtocolError,
     classic,
     meta,
@@ -155,3 +156,47 @@ def test_large_values_are_not_copied() -> None:
     value = b"x" * 20_000
     flight = quiet_sets([b"k"], [value], [0], 0)
     assert any(part is value for part in flight.encode_parts())
+
+
+def test_nothing_is_read_before_a_byte_has_come() -> None:
+    connection = ClientConnection()
+    connection.send(GetColumns(KEYS, NAMES))
+    assert connection.next_event() is NEED_DATA
+    assert not connection.in_reply
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_short_limits_are_kept(size: int) -> None:
+    """The quick ways look at whole replies: where a limit could be passed, the plain one reads."""
+    connection = ClientConnection(max_line=64, max_value=5)
+    command = GetColumns(KEYS, NAMES)
+    connection.send(command)
+    received = wire([(b"a", 7, b"x"), (b"bb", 0, b"12345")])
+    for start in range(0, len(received), size):
+        connection.receive_data(received[start : start + size])
+    assert command.result(connection.next_event()) == (["A", "B"], [7, 0], [b"x", b"12345"])
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_more_items_than_keys_are_refused(size: int) -> None:
+    received = wire([(b"a", 0, b"x")] * (len(KEYS) + 1))
+    assert read(GetColumns(KEYS, NAMES), received, size) is ProtocolDesync
+
+
+def test_what_is_remembered_of_sizes_flags_and_headers_is_bounded() -> None:
+    """And beyond the bounds it is as right as before."""
+    for flags in range(70):
+        flight = quiet_sets([b"k"], [b"v"], [flags], 0)
+        word = b"F%d " % flags if flags else b""
+        assert flight.encode() == b"ms k 1 %bk q\r\nv\r\nmn\r\n" % word
+    sizes = [*range(1100), 5]
+    flight = quiet_sets([b"k"] * len(sizes), [bytes(n) for n in sizes], [0] * len(sizes), 0)
+    sets = [b"ms k %d k q\r\n%b\r\n" % (n, bytes(n)) for n in sizes]
+    assert flight.encode() == b"".join(sets) + b"mn\r\n"
+    for flags in (*range(1100), 5):
+        received = wire([(b"a", flags, b"x"), (b"bb", flags + 1, b"yy")])
+        assert read(GetColumns(KEYS, NAMES), received, 1000) == (
+            ["A", "B"],
+            [flags, flags + 1],
+            [b"x", b"yy"],
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcproto import InvalidArgument, sasl
+from mcproto._parts import Hidden
 
 
 def test_plain_is_three_parts_with_nul_between() -> None:
@@ -68,3 +69,9 @@ def test_no_repr_shows_credentials() -> None:
 def test_commands_with_other_credentials_are_not_equal() -> None:
     assert sasl.plain("alice", "s3cr") != sasl.plain("alice", "other")
     assert sasl.Auth("PLAIN", b"x") != sasl.Step("PLAIN", b"x")
+
+
+def test_bytes_that_hold_a_secret_show_their_length() -> None:
+    hidden = Hidden(b"secret")
+    assert hidden == b"secret"
+    assert repr(hidden) == str(hidden) == "<6 bytes>"
