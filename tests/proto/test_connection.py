@@ -873,6 +873,12 @@ NOBODY: list[tuple[str, list[Command[object]], bytes, list[object]]] = [
         [],
     ),
     (
+        "the same, with an answer in between",
+        [put("a"), meta.Get("x", v=True, O="9"), B, NOOP],
+        b"CLIENT_ERROR bad data chunk\r\nEN O9\r\nVA 1 O2\r\nx\r\nMN\r\n",
+        [ErrorReply("CLIENT_ERROR", "bad data chunk"), MetaReply("EN", [("O", b"9")])],
+    ),
+    (
         "the same, and noreply in between",
         [put("a"), SILENT, meta.Set("b", b"v")],
         b"NS\r\n",
