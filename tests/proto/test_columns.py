@@ -200,3 +200,12 @@ def test_what_is_remembered_of_sizes_flags_and_headers_is_bounded() -> None:
             [flags, flags + 1],
             [b"x", b"yy"],
         )
+
+
+@pytest.mark.parametrize("numbers", [b"x 1", b"0 x", b"-1 1", b"4294967296 1", b"0  1", b"0"])
+def test_a_header_with_wrong_numbers_is_refused(numbers: bytes) -> None:
+    received = b"VALUE a %b\r\nx\r\nVALUE bb 0 1\r\ny\r\nEND\r\n" % numbers
+    plain = read(classic.GetMany(KEYS), received, 1000)
+    assert isinstance(plain, type)
+    assert issubclass(plain, RemoteProtocolError)
+    assert read(GetColumns(KEYS, NAMES), received, 1000) is plain
