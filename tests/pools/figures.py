@@ -8,12 +8,12 @@ short form takes less than a minute in all, the long one hours. The tests play t
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
 
+from fuzz.figures._command import measure_all
+from fuzz.figures._size import Size
 from mcclient.embedded import MemoryServer
 from tests.pools import soak
 from tests.pools.test_fairness import thousand_threads, woken_after
@@ -106,30 +106,20 @@ FIGURES: dict[str, tuple[Callable[[float], str], float, float]] = {
 """What measures it, and how many times as much it does in the short form and in the long one."""
 
 
+def measure(name: str, size: Size) -> str:
+    measured, short, long = FIGURES[name]
+    return measured({"short": short, "full": 1, "long": long}[size])
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python3 -m tests.pools.figures", description="Measure the figures of the pools."
+    return measure_all(
+        "python3 -m tests.pools.figures",
+        "Measure the figures of the pools.",
+        FIGURES,
+        measure,
+        short="less than a minute in all",
+        long="hours",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FIGURES))
-    sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--short", action="store_true", help="less than a minute in all")
-    sizes.add_argument("--long", action="store_true", help="hours")
-    options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(FIGURES))
-    if unknown:
-        parser.error(f"no such figure: {', '.join(unknown)}")
-    missed = []
-    for name in options.names or FIGURES:
-        measure, short, long = FIGURES[name]
-        since = perf_counter()
-        try:
-            told = measure(short if options.short else long if options.long else 1)
-        except Exception as error:
-            missed.append(name)
-            told = f"MISSED: {error if isinstance(error, AssertionError) else repr(error)}"
-        print(f"{name:<4} {told}  [{perf_counter() - since:.1f} s]", flush=True)
-    print(f"Missed: {', '.join(missed)}." if missed else "All figures are met.")
-    return 1 if missed else 0
 
 
 if __name__ == "__main__":

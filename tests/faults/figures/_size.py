@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
 
+from fuzz.figures._size import Size
 from tests.servers import RealMemcached
 
-Size: TypeAlias = Literal["short", "full", "long"]
-"""``"short"``: a second or so, in the test suite.  ``"full"``: what every change must pass.
-``"long"``: on demand, minutes to hours."""
+__all__ = ["Size", "two_servers"]
 
 
 @contextlib.contextmanager
