@@ -1,9 +1,9 @@
-"""Many keys in one command: asked for and answered with a few operations on all of them.
+"""Many keys in one command: stored with a few operations on all of them, and by the direct door.
 
-pylibmc's `get_multi` is C, and its `set_multi` a round trip for each key.  These two commands are
-what a hundred keys cost no more than that with: no object for each key, either way.  The plain
-versions are `mcproto.classic.GetMany` and a `mcproto.Flight` of single commands, and the tests
-compare the two.
+pylibmc's `get_multi` is C, and its `set_multi` a round trip for each key.  `SetAll`, and for
+reading `mcproto._columns.GetColumns`, are what a hundred keys cost no more than that with: no
+object for each key, either way.  The plain version is a `mcproto.Flight` of single commands, and
+the tests compare the two.
 """
 
 from __future__ import annotations
@@ -19,11 +19,8 @@ from mcproto import (
     ErrorReply,
     MetaReply,
     ProtocolDesync,
-    RemoteProtocolError,
 )
-from mcproto._bulk import MOST_PER_VALUE, split_values
-from mcproto._read_replies import digits, read_meta, read_values
-from mcproto._tokens import U32
+from mcproto._read_replies import read_meta
 from mcproto.transports import RECEIVE_SIZE
 
 from .._link import NOT_YET
@@ -31,100 +28,15 @@ from .._link import NOT_YET
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from mcproto._buffer import ReceiveBuffer
+    from mcproto._columns import GetColumns
     from mcproto._read_replies import Limits, Progress
 
     from .._link import Link
 
-    # Keys, flags and values of items, in one order.
-    Columns: TypeAlias = tuple[Sequence[bytes], Sequence[int], Sequence[bytes]]
-
-__all__ = ["GetColumns", "SetAll", "by_direct_door"]
-
-_BETWEEN = b"\r\nVALUE "
-_LAST = b"\r\nEND\r\n"
-
-# A key of 250 bytes and three numbers of 20 digits.
-_LONGEST_HEADER = 330
-
-
-class GetColumns(Command["Columns"]):
-    """``get`` with several keys: keys, flags and values of what is there."""
-
-    __slots__ = ("keys",)
-    __match_args__ = ("keys",)
-
-    is_read = True
-
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self.keys = keys
-
-    def encode(self) -> bytes:
-        return b"get %b\r\n" % b" ".join(self.keys)
-
-    def read(self, buffer: ReceiveBuffer, progress: Progress, limits: Limits) -> Any:
-        members = frozenset(self.keys)
-        if not progress and limits.max_line >= _LONGEST_HEADER:
-            received = buffer.only_piece()
-            most = min(MOST_PER_VALUE * len(members), limits.max_value)
-            if len(received) <= most and received.endswith(b"END\r\n"):
-                columns = split_values(received, members, False)
-                if columns is not None and len(columns[0]) <= len(self.keys):
-                    buffer.clear()
-                    return columns
-        reply = read_values(buffer, progress, limits, _Asked(self.keys), False)
-        if reply is NEED_DATA or isinstance(reply, ErrorReply):
-            return reply
-        items = reply.items
-        return (
-            [item.key for item in items],
-            [item.flags for item in items],
-            [item.value for item in items],
-        )
-
-    def result(self, reply: Any) -> Columns:
-        if isinstance(reply, ErrorReply):
-            raise ErrorReplied(reply)
-        columns: Columns = reply
-        return columns
-
-    def whole(self, received: bytes) -> Columns | None:
-        """The result, if *received* is all of it: every key, all with the same flags and length.
-
-        Then it takes half of the time. (None: the plain way decides.)
-        """
-        keys = self.keys
-        if not received.startswith(b"VALUE ") or not received.endswith(_LAST):
-            return None
-        items = received[6 : -len(_LAST)].split(_BETWEEN)
-        words = items[0].partition(b"\r\n")[0].split(b" ")
-        if len(items) != len(keys) or len(words) != 3:
-            return None
-        try:
-            flags, size = digits(words[1], U32), digits(words[2])
-        except RemoteProtocolError:
-            return None
-        behind_key = b" %b %b\r\n" % (words[1], words[2])
-        datas = list(map(bytes.removeprefix, items, [key + behind_key for key in keys]))
-        # Every value is as long as it must be, and so is the whole: none has kept its header.
-        length = sum(map(len, keys)) + len(keys) * (len(behind_key) + size + len(_BETWEEN))
-        if {*map(len, datas)} != {size} or len(received) != 6 + length - len(_BETWEEN) + len(_LAST):
-            return None
-        return keys, [flags] * len(keys), datas
-
-
-class _Asked(tuple[bytes, ...]):
-    """Keys, as many as were given, but looked up by hash."""
-
-    _members: frozenset[bytes] | None = None
-
-    def __contains__(self, key: object) -> bool:
-        if self._members is None:
-            self._members = frozenset(self)
-        return key in self._members
-
+__all__ = ["SetAll", "by_direct_door"]
 
 _NONE: frozenset[bytes] = frozenset()
 

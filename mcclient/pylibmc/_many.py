@@ -10,6 +10,7 @@ from itertools import repeat
 from operator import index
 from typing import TYPE_CHECKING, Any
 
+from mcproto._columns import GetColumns
 from mcproto.transports._exchange import FAILURES
 
 from .._link import DIRECT_SIZE
@@ -17,7 +18,7 @@ from ..operations._many import MOST_BYTES, MOST_COMMANDS, MOST_KEYS
 from ..values._pylibmc import TEXT
 from . import _operations as operations
 from ._arguments import U32, checked_level
-from ._bulk import GetColumns, SetAll, by_direct_door
+from ._bulk import SetAll, by_direct_door
 from ._errors import BadKeyProvided, Code, Error, NotFound, error_for
 from ._keys import MAX_KEY, UNFIT, wire_key
 from ._session import Trouble
@@ -105,7 +106,11 @@ class Many:
             columns = self._session.run(operation, "memcached_mget", None, failed)
         keys, flags, datas = columns
         # All are there, in the order of asking, and alike.
-        if keys is wires and self._values.own_deserialize is None:
+        if (
+            keys is wires
+            and self._values.own_deserialize is None
+            and flags.count(flags[0]) == len(flags)
+        ):
             if not flags[0]:
                 return dict(zip(names, datas, strict=True))
             if flags[0] == TEXT:

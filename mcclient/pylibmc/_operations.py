@@ -7,10 +7,10 @@ miss, and a server that is lost during `get_multi` has no keys.  Raises `Trouble
 from __future__ import annotations
 
 from mcproto import NO_REPLY, ErrorReplied, ErrorReply, Flight, Status
+from mcproto._columns import GetColumns
 
 from .._errors import ConnectFailed
 from ..operations._many import MOST_BYTES, MOST_COMMANDS, MOST_KEYS
-from ._bulk import GetColumns
 from ._errors import Code, text_of
 from ._session import Trouble
 from ._wires import code_of_reply
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from mcproto import Command, Item
+    from mcproto._columns import Columns
 
     from ..operations import Operation
-    from ._bulk import Columns, SetAll
+    from ._bulk import SetAll
     from ._session import Session
     from ._wires import Mode
 

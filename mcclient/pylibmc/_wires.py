@@ -7,9 +7,9 @@ decided here, but its number is.
 from __future__ import annotations
 
 from mcproto import Flight, Status, binary, classic, sasl
+from mcproto._columns import GetColumns
 
 from ._arguments import I32
-from ._bulk import GetColumns
 from ._errors import Code
 
 TYPE_CHECKING = False
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Literal, TypeAlias
 
     from mcproto import Command, ErrorReply, Item
-
-    from ._bulk import Columns
+    from mcproto._columns import Columns
 
     Mode: TypeAlias = Literal["set", "add", "replace", "append", "prepend"]
     Wire: TypeAlias = "Text | Binary"

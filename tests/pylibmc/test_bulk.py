@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcclient import pylibmc
-from mcclient.pylibmc._bulk import GetColumns, SetAll
+from mcclient.pylibmc._bulk import SetAll
 from mcproto import (
     NEED_DATA,
     ClientConnection,
@@ -20,6 +20,7 @@ from mcproto import (
     classic,
     meta,
 )
+from mcproto._columns import GetColumns
 from tests.servers import RealMemcached
 
 KEYS = [b"a", b"bb", b"ccc", b"dddd"]
