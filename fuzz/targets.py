@@ -48,7 +48,6 @@ __all__ = [
     "LIMITS",
     "META_LETTERS",
     "META_VERBS",
-    "TARGETS",
     "WORDS",
     "Dialect",
     "by_decoding",
@@ -375,13 +374,3 @@ def exchanged(
     assert client.owed == 0
     assert not client.is_broken
     return "equal"
-
-
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    "replies": replies,
-    "split": split,
-    "doors": doors,
-    "commands": commands,
-    "roundtrip": roundtrip,
-    "exchange": exchange,
-}

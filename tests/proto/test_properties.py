@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzz import targets
-from fuzz.targets import COMMANDS, TARGETS, WORDS, events
+from fuzz.catalog import CATALOG
+from fuzz.targets import COMMANDS, WORDS, events
 from mcproto import (
     CLOSED,
     NEED_DATA,
@@ -100,7 +101,9 @@ garbage = st.binary(max_size=60) | st.lists(
 letters = st.lists(st.sampled_from(sorted(COMMANDS)), min_size=1, max_size=5).map("".join)
 
 
-OF_REPLIES = {name: target for name, target in TARGETS.items() if name != "commands"}
+OF_REPLIES = {
+    name: CATALOG[name].promise for name in ("replies", "split", "doors", "roundtrip", "exchange")
+}
 
 
 @pytest.mark.parametrize("target", OF_REPLIES.values(), ids=OF_REPLIES.keys())
