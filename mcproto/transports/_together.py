@@ -173,6 +173,12 @@ def run_all(
         selectors.DefaultSelector() as selector,
         Together(selector, jobs, failures) as together,
     ):
-        while not together.is_done:
-            together.go_on(selector.select(together.timeout()))
+        _run(together, selector)
         return together.outcomes()
+
+
+def _run(together: Together[R], selector: selectors.BaseSelector) -> None:
+    # Not in the `with` itself: what a signal handler raises where a loop jumps back passes by the
+    # ends of the blocks that the loop stands in (CPython 3.13).
+    while not together.is_done:
+        together.go_on(selector.select(together.timeout()))
