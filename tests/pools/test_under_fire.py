@@ -67,6 +67,8 @@ def interrupt_threads(address: str, calls: int) -> str:
     struck = [0] * 4
     wrong: list[object] = []
     stop = threading.Event()
+    # Nobody is struck behind his last call: it would be the thread's own end that is struck.
+    is_through = [False] * 4
 
     def play(number: int, random: Random) -> None:
         # (A function of its own: what strikes where a loop jumps back passes by the `except` of the
@@ -86,18 +88,25 @@ def interrupt_threads(address: str, calls: int) -> str:
             done[number] += 1
             if not good:
                 wrong.append(key)
+        is_through[number] = True
 
     def work(number: int) -> None:
         random = Random(number)
-        while not stop.is_set():
+        while not (is_through[number] or stop.is_set()):
+            try:
+                attempt(number, random)
+            except KeyboardInterrupt:
+                pass  # in the midst of the handler of another one
+
+    def attempt(number: int, random: Random) -> None:
+        while not (is_through[number] or stop.is_set()):
             try:
                 play(number, random)
-                return
             except KeyboardInterrupt:
                 struck[number] += 1
             except BaseException as error:
                 wrong.append(error)
-                return
+                is_through[number] = True
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -106,7 +115,9 @@ def interrupt_threads(address: str, calls: int) -> str:
     pause = threading.Event()
     while any(thread.is_alive() for thread in threads) and not wrong:
         pause.wait(chance.random() * 0.002)
-        strike(chance.choice(threads))
+        number = chance.randrange(4)
+        if not is_through[number]:
+            strike(threads[number])
     stop.set()
     for thread in threads:
         thread.join(30)
