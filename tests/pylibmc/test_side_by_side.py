@@ -110,8 +110,10 @@ def test_what_one_writes_the_other_reads_on_five_servers(
             assert other.get_multi(list(values)) == values
         assert one.set_multi(values, 0, "p:") == []
         assert other.get_multi(list(values), "p:") == values
-        assert {one.hash(key) for key in values} == {0, 1, 2, 3, 4}
-        assert list(map(one.hash, values)) == list(map(other.hash, values))
+        # (How much a ring gives to each depends on the ports: of a few keys, one may get none.)
+        keys = [*values, *(f"{turn}:more:{n}" for n in range(2000))]
+        assert {one.hash(key) for key in keys} == {0, 1, 2, 3, 4}
+        assert list(map(one.hash, keys)) == list(map(other.hash, keys))
         assert other.delete_multi(values.keys(), "p:")
         assert one.get_multi(list(values), "p:") == {}
 
